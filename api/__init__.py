@@ -1,0 +1,1 @@
+"""HTTP: routes per resource, keys, problem documents, events, and the web pages."""

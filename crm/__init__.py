@@ -1,0 +1,1 @@
+"""The rules of the product as pure functions over values, and the repositories that read and write them."""

@@ -1,0 +1,1 @@
+"""The embedded parts of make up: PostgreSQL, Temporal server, Gmail emulator, SMTP catcher. Product code never imports it."""

@@ -1,0 +1,1 @@
+"""The SMTP listener: auto-BCC and returned campaign mail."""

@@ -1,0 +1,1 @@
+"""The tables (SQLModel), one file per aggregate."""

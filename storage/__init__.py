@@ -1,0 +1,1 @@
+"""Blob store, encryption of tokens, database sessions."""

@@ -1,0 +1,1 @@
+"""The suite mirrors the rooms; tests/scenarios drives the whole stack."""

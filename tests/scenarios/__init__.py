@@ -1,0 +1,1 @@
+"""Stories in the product's words, on the real stack."""
