@@ -1,7 +1,7 @@
 """Every setting, typed, in one place.
 
-Read from the environment, then `.env`, then `STATE_DIR/stack.env` (what `make up` wrote: addresses of the embedded
-parts), then `STATE_DIR/secrets.env` (what was generated once). `.env.example` lists all with comments.
+Read from the environment, then `.env`, then `STATE_DIR/stack.env` (what `make up` wrote: addresses of the
+embedded parts), then `STATE_DIR/secrets.env` (what was generated once). `.env.example` lists all.
 """
 
 from __future__ import annotations
@@ -103,9 +103,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _production_needs_keys(self) -> Settings:
         if self.app_env == "production" and not self.token_encryption_keys.get_secret_value():
-            raise ValueError(
-                "TOKEN_ENCRYPTION_KEYS is required where APP_ENV=production: set one or more keys"
-            )
+            raise ValueError("TOKEN_ENCRYPTION_KEYS is required where APP_ENV=production: set a key")
         return self
 
     @property
@@ -152,10 +150,7 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(_env_file=_files(), **overrides)
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in e['loc']).upper() or 'settings'}: {e['msg']}"
-            for e in error.errors()
-        ]
+        lines = [f"{'.'.join(map(str, e['loc'])).upper() or 'SETTINGS'}: {e['msg']}" for e in error.errors()]
         raise SettingsError("These settings are wrong (see .env.example):\n  " + "\n  ".join(lines)) from None
 
 
