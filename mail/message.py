@@ -12,7 +12,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One mailbox as it was written: display name (may be empty) and address (may lack an @ in broken mail)."""
+    """One mailbox as written: display name (may be empty) and address (in broken mail perhaps without @)."""
 
     name: str
     email: str
@@ -25,7 +25,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One part that is not the body. `size` is the decoded length in bytes; `part_id` counts as Gmail's partId."""
+    """One part that is not the body. `size`: decoded bytes. `part_id`: as Gmail's partId ("0", "1.2")."""
 
     filename: str
     content_type: str
@@ -81,7 +81,7 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedMail:
-    """A mail inside the mail: the headers of a message/rfc822 or text/rfc822-headers part, and its plain text."""
+    """A mail inside the mail: headers of a message/rfc822 or text/rfc822-headers part, and its plain text."""
 
     headers: Headers
     content_type: str
@@ -90,7 +90,7 @@ class EmbeddedMail:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail. Times are aware UTC, ids keep their angle brackets, `problems` names all that could not be read."""
+    """One mail. Times are aware UTC, ids keep their brackets, `problems` names what could not be read."""
 
     headers: Headers = Headers()
     from_: tuple[Address, ...] = ()
