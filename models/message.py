@@ -68,7 +68,14 @@ class Message(SQLModel, table=True):
     leaves_at: datetime | None = moment()
     stamp: str | None = Field(default=None, unique=True)
     """The opaque `X-` header by which our draft and its SENT copy are found again (S27)."""
+    draft_asked_at: datetime | None = moment()
+    """Set before a draft is asked for: with no `draft_id` yet, one may exist that only the stamp finds."""
     draft_id: str | None = None
+    send_asked_at: datetime | None = moment()
+    """Set before the draft (or the SMTP data) is handed over: from then on only a look-up tells."""
+    lookups: int = 0
+    """Look-ups since then that found neither the draft nor the copy in SENT."""
+    sent_gmail_id: str | None = None
     gmail_thread_id: str | None = None
     campaign_id: str | None = Field(default=None, index=True)
     headers: dict[str, str] = json_object()
