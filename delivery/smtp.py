@@ -1,0 +1,207 @@
+"""A location's SMTP provider: bulk, automation, and individual mail without a mailbox (S25).
+
+SMTP has no idempotency key. Until the data is handed over nothing has left and trying again is safe; after that only
+the answer tells, and where that is lost the outcome is unknown and the mail is never sent again.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+
+class ProviderRefused(Exception):
+    """The provider said no.
+
+    Attributes:
+        permanent: a 5xx, which no retry changes.
+        code: the SMTP reply code; 0 where there was none.
+    """
+
+    def __init__(self, reason: str, *, permanent: bool, code: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+        self.code = code
+
+
+class ProviderUnreachable(Exception):
+    """No connection, or it broke before the mail was handed over: nothing has left."""
+
+
+class OutcomeUnknown(Exception):
+    """The connection broke after the mail was handed over and before the answer: it may have left."""
+
+
+class ProviderMisconfigured(Exception):
+    """The provider's address or login is wrong; a person must set it right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """`smtp[s]://user:password@host:port`, taken apart; its text never shows the password."""
+
+    host: str
+    port: int
+    tls: bool
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Provider:
+        """Read a provider's URL.
+
+        Raises:
+            ProviderMisconfigured: naming what is wrong with it.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ProviderMisconfigured(
+                "the SMTP provider must be smtp://user:password@host:port or smtps://..."
+            )
+        try:
+            port = parts.port
+        except ValueError:
+            raise ProviderMisconfigured("the SMTP provider's port is no number") from None
+        tls = parts.scheme == "smtps"
+        return cls(
+            host=parts.hostname,
+            port=port or (465 if tls else 587),
+            tls=tls,
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+        )
+
+
+class SmtpConnection:
+    """One connection to a provider, reused for the mails of a batch; STARTTLS wherever it is offered."""
+
+    def __init__(
+        self, provider: Provider, *, timeout_s: float = 30.0, local_hostname: str = "localhost"
+    ) -> None:
+        self._provider = provider
+        self._timeout_s = timeout_s
+        self._local_hostname = local_hostname
+        self._smtp: smtplib.SMTP | None = None
+
+    def __enter__(self) -> SmtpConnection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def send(self, return_path: str, recipients: Sequence[str], content: bytes) -> list[tuple[str, str]]:
+        """Hand one mail over; returns (recipient, reason) for those refused while others were taken.
+
+        Raises:
+            ProviderUnreachable: nothing has left; try again.
+            ProviderRefused: nobody gets it; `permanent` tells whether trying again can help.
+            OutcomeUnknown: it may have left; never send it again.
+            ProviderMisconfigured: login refused.
+        """
+        smtp = self._connected()
+        refused: list[tuple[str, str]] = []
+        try:
+            code, answer = smtp.mail(return_path, ["BODY=8BITMIME"] if smtp.has_extn("8bitmime") else [])
+            if code >= 400:
+                raise _refusal(code, answer)
+            for recipient in recipients:
+                code, answer = smtp.rcpt(recipient)
+                if code >= 400:
+                    refused.append((recipient, _words(code, answer)))
+                    last = (code, answer)
+            if len(refused) == len(recipients):
+                smtp.rset()
+                raise _refusal(*last)
+            code, answer = smtp.docmd("DATA")
+            if code != 354:
+                raise _refusal(code, answer)
+        except (smtplib.SMTPServerDisconnected, OSError) as error:
+            self.close()
+            raise ProviderUnreachable(
+                f"the SMTP provider {self._where} hung up before it took the mail"
+            ) from error
+        except ProviderRefused:
+            self._reset()
+            raise
+        try:
+            smtp.send(_dot_stuffed(content))
+            code, answer = smtp.getreply()
+        except (smtplib.SMTPServerDisconnected, OSError) as error:
+            self.close()
+            raise OutcomeUnknown(
+                f"the SMTP provider {self._where} hung up before it said whether it took the mail"
+            ) from error
+        if code != 250:
+            raise _refusal(code, answer)
+        return refused
+
+    def close(self) -> None:
+        """Hang up; sending again connects anew."""
+        if self._smtp is not None:
+            self._smtp.close()
+            self._smtp = None
+
+    @property
+    def _where(self) -> str:
+        return f"{self._provider.host}:{self._provider.port}"
+
+    def _connected(self) -> smtplib.SMTP:
+        if self._smtp is not None:
+            return self._smtp
+        provider = self._provider
+        context = ssl.create_default_context()
+        try:
+            smtp: smtplib.SMTP = (
+                smtplib.SMTP_SSL(
+                    provider.host,
+                    provider.port,
+                    timeout=self._timeout_s,
+                    context=context,
+                    local_hostname=self._local_hostname,
+                )
+                if provider.tls
+                else smtplib.SMTP(
+                    provider.host, provider.port, timeout=self._timeout_s, local_hostname=self._local_hostname
+                )
+            )
+            smtp.ehlo_or_helo_if_needed()
+            if not provider.tls and smtp.has_extn("starttls"):
+                smtp.starttls(context=context)
+                smtp.ehlo()
+            if provider.username is not None:
+                smtp.login(provider.username, provider.password or "")
+        except (smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError) as error:
+            raise ProviderMisconfigured(
+                f"the SMTP provider {self._where} refused the login: check the location's smtp_provider_url"
+            ) from error
+        except (smtplib.SMTPException, OSError) as error:
+            raise ProviderUnreachable(f"the SMTP provider {self._where} cannot be reached") from error
+        self._smtp = smtp
+        return smtp
+
+    def _reset(self) -> None:
+        if self._smtp is None:
+            return
+        try:
+            self._smtp.rset()
+        except (smtplib.SMTPException, OSError):
+            self.close()
+
+
+def _refusal(code: int, answer: bytes) -> ProviderRefused:
+    return ProviderRefused(_words(code, answer), permanent=code >= 500, code=code)
+
+
+def _words(code: int, answer: bytes) -> str:
+    return f"{code} {answer.decode('utf-8', 'replace')}"[:300]
+
+
+def _dot_stuffed(content: bytes) -> bytes:
+    lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    return b"".join(b"." * line.startswith(b".") + line + b"\r\n" for line in lines) + b".\r\n"
