@@ -1,1 +1,1 @@
-"""The embedded parts of make up: PostgreSQL, Temporal server, Gmail emulator, SMTP catcher. Product code never imports it."""
+"""The embedded parts of `make up`, which tests, demo and benchmarks start too; no product code imports it."""

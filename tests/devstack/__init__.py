@@ -1,0 +1,1 @@
+"""The embedded parts: they start, stay, and leave nothing behind."""
