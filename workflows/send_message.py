@@ -1,6 +1,6 @@
 """The life of a message that leaves: it waits for its moment and its place, and leaves once (S26, S27).
 
-Where it stands is in its row; this workflow is the order and the waiting. A crash anywhere asks the row again.
+Where it stands is in its row; this workflow is the order and the waiting. A crash anywhere asks the row anew.
 """
 
 from __future__ import annotations
