@@ -1,0 +1,56 @@
+"""The first answer to a POST, given again (contract: `Idempotency-Key`).
+
+The key is claimed in the transaction that does the work. A second request with the same key waits at the
+unique index until the first has committed, then finds its answer; where the first failed, its claim is gone
+too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session
+
+from models import IdempotencyKey
+
+
+class OtherRequest(Exception):
+    """The key was used for another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """What the first request got; `sealed` is the encrypted body, since it may hold an API key."""
+
+    status: int
+    sealed: bytes
+
+
+def claim(session: Session, scope: str, key: str, request_hash: str) -> FirstAnswer | None:
+    """Claim a key for a request; None: it is the first, and `keep` must follow in this transaction.
+
+    Args:
+        scope: the location's id, or `admin`.
+
+    Raises:
+        OtherRequest: the key belongs to a request with another path or body.
+    """
+    claimed = session.connection().execute(
+        insert(IdempotencyKey)
+        .values(scope=scope, key=key, request_hash=request_hash)
+        .on_conflict_do_nothing()
+    )
+    if claimed.rowcount:
+        return None
+    row = session.get(IdempotencyKey, (scope, key))
+    if row is None or row.request_hash != request_hash or row.status is None or row.answer_encrypted is None:
+        raise OtherRequest(key)
+    return FirstAnswer(row.status, row.answer_encrypted)
+
+
+def keep(session: Session, scope: str, key: str, answer: FirstAnswer) -> None:
+    """Remember the answer of the request that claimed the key."""
+    row = session.get_one(IdempotencyKey, (scope, key))
+    row.status, row.answer_encrypted = answer.status, answer.sealed
+    session.add(row)

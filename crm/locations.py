@@ -1,0 +1,34 @@
+"""Locations: the tenants, their keys and settings."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from sqlmodel import Session, select
+
+from models import Location
+
+
+def key_hash(api_key: str) -> str:
+    """What is kept of an API key: keys are 256 random bits, so a plain SHA-256 cannot be turned back."""
+    return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def create(session: Session, name: str) -> tuple[Location, str]:
+    """A new location and its API key, which is shown once and kept only as a hash."""
+    api_key = f"crm_{secrets.token_urlsafe(32)}"
+    location = Location(name=name, api_key_hash=key_hash(api_key))
+    session.add(location)
+    session.flush()
+    return location, api_key
+
+
+def get(session: Session, location_id: str) -> Location | None:
+    """The location, or None."""
+    return session.get(Location, location_id)
+
+
+def of_key(session: Session, api_key: str) -> Location | None:
+    """The location that an API key opens."""
+    return session.exec(select(Location).where(Location.api_key_hash == key_hash(api_key))).one_or_none()
