@@ -1,0 +1,404 @@
+"""Mail that is handed to us to send: accepted with everything that can be checked before it leaves (S25)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from crm import events, threads
+from models import (
+    Account,
+    AccountAlias,
+    Attachment,
+    Contact,
+    ContactAddress,
+    Conversation,
+    LedgerEntry,
+    Location,
+    Message,
+    Participant,
+    Thread,
+    User,
+)
+from models.columns import now
+from models.ids import new_id
+from models.states import Direction, MessageStatus, Role
+
+MOST_RECIPIENTS = 500
+"""Gmail takes no more in one message (Gmail API: sending limits)."""
+STAMP_HEADER = "X-CRM-Send-Id"
+"""Opaque; survives in the SENT copy, and finds it again after an unknown outcome (S27)."""
+
+
+class RefusedDraft(Exception):
+    """The mail cannot be accepted; the text says why and what to do.
+
+    Attributes:
+        pointer: the JSON pointer of the field at fault.
+    """
+
+    def __init__(self, reason: str, pointer: str) -> None:
+        super().__init__(reason)
+        self.pointer = pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """An address as the caller gave it."""
+
+    email: str
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.email.strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingFile:
+    """An attachment whose bytes are in the blob store already."""
+
+    filename: str
+    content_type: str
+    size: int
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundDraft:
+    """What `POST /v1/messages` asks for, checked for shape."""
+
+    kind: str
+    to: Sequence[Recipient]
+    subject: str
+    cc: Sequence[Recipient] = ()
+    bcc: Sequence[Recipient] = ()
+    text: str | None = None
+    html: str | None = None
+    reply_to_message_id: str | None = None
+    from_email: str | None = None
+    send_at: datetime | None = None
+    attachments: Sequence[OutgoingFile] = field(default=())
+
+
+def queue(
+    session: Session,
+    location: Location,
+    user: User,
+    draft: OutboundDraft,
+    *,
+    undo_window: timedelta = timedelta(0),
+) -> Message:
+    """Accept a mail: its row, participants, attachments and place in the conversation. It leaves later.
+
+    Raises:
+        RefusedDraft: no recipient, too many, an unknown one to answer, a From that is not the mailbox's.
+    """
+    everyone = [*draft.to, *draft.cc, *draft.bcc]
+    if not draft.to:
+        raise RefusedDraft("at least one address in `to` is needed", "/to")
+    if len(everyone) > MOST_RECIPIENTS:
+        raise RefusedDraft(
+            f"a mail may have at most {MOST_RECIPIENTS} recipients; this one has {len(everyone)}", "/to"
+        )
+    account = _mailbox(session, user) if draft.kind == "individual" else None
+    from_email = _from(session, user, account, draft.from_email)
+    answered = _answered(session, location, draft.reply_to_message_id)
+    conversation, thread = _place(session, location, draft, everyone, answered)
+    at = now()
+    leaves_at = max(draft.send_at or at, at + undo_window)
+    message = Message(
+        location_id=location.id,
+        conversation_id=conversation.id,
+        thread_id=thread.id,
+        contact_id=conversation.contact_id,
+        direction=Direction.OUTBOUND,
+        kind=draft.kind,
+        status=MessageStatus.SCHEDULED if leaves_at > at else MessageStatus.QUEUED,
+        subject=draft.subject,
+        text=draft.text,
+        html=draft.html,
+        sent_at=at,
+        read=True,
+        user_id=user.id,
+        account_id=account.id if account else None,
+        from_email=from_email,
+        reply_to_message_id=answered.id if answered else None,
+        in_reply_to=[answered.message_id_header] if answered and answered.message_id_header else [],
+        references=_references(answered),
+        send_at=leaves_at if leaves_at > at else None,
+        leaves_at=leaves_at,
+        stamp=secrets.token_urlsafe(18),
+    )
+    session.add(message)
+    session.flush()
+    _add_participants(session, message, user, from_email, draft)
+    for position, attached in enumerate(draft.attachments):
+        session.add(
+            Attachment(
+                message_id=message.id,
+                position=position,
+                filename=attached.filename,
+                content_type=attached.content_type,
+                size=attached.size,
+                blob=attached.blob,
+            )
+        )
+    threads.count_message(session, thread, at)
+    events.emit(session, location.id, events.MESSAGE_CREATED, message.id)
+    events.emit(session, location.id, events.CONVERSATION_UPDATED, conversation.id)
+    return message
+
+
+def recipients_of(session: Session, message_id: str) -> list[Participant]:
+    """To, Cc and Bcc of a message, in their order."""
+    rows = session.exec(
+        select(Participant)
+        .where(Participant.message_id == message_id, col(Participant.role).in_([Role.TO, Role.CC, Role.BCC]))
+        .order_by(col(Participant.position))
+    ).all()
+    return sorted(rows, key=lambda p: (Role.TO, Role.CC, Role.BCC).index(Role(p.role)))
+
+
+def set_status(session: Session, message: Message, status: MessageStatus, detail: str | None = None) -> None:
+    """Move an outbound message on, telling the listeners where something changed."""
+    if message.status == status and message.status_detail == detail:
+        return
+    message.status, message.status_detail, message.updated_at = status, detail, now()
+    session.add(message)
+    events.emit(session, message.location_id, events.MESSAGE_UPDATED, message.id)
+
+
+class TooLate(Exception):
+    """The message has left, or is leaving; the text says which."""
+
+
+CANCELLABLE = frozenset(
+    {
+        MessageStatus.QUEUED,
+        MessageStatus.WAITING_FOR_LIMIT,
+        MessageStatus.SCHEDULED,
+        MessageStatus.HELD,
+        MessageStatus.CANCELLED,
+    }
+)
+
+
+def cancel(session: Session, message_id: str) -> Message:
+    """Cancel a message that has not begun to leave; again changes nothing.
+
+    Raises:
+        TooLate: it has left or is leaving.
+    """
+    message = _locked(session, message_id)
+    if message.status not in CANCELLABLE or (
+        message.send_asked_at is not None and message.status != MessageStatus.CANCELLED
+    ):
+        raise TooLate(f"the message can no longer be cancelled: it is {message.status}")
+    set_status(session, message, MessageStatus.CANCELLED)
+    _free_place(session, message)
+    return message
+
+
+class NotHeld(Exception):
+    """Only a held message can be resolved."""
+
+
+def resolve(session: Session, message_id: str, action: str) -> Message:
+    """A person decides on a held message: `look_again`, `mark_sent` or `discard`.
+
+    Raises:
+        NotHeld: it is not held.
+    """
+    message = _locked(session, message_id)
+    if message.status != MessageStatus.HELD:
+        raise NotHeld(f"only a held message can be resolved; this one is {message.status}")
+    if action == "mark_sent":
+        set_status(session, message, MessageStatus.SENT, "marked as sent by a person")
+    elif action == "discard":
+        set_status(session, message, MessageStatus.CANCELLED, "discarded by a person")
+        _free_place(session, message)
+    elif message.send_asked_at is not None:
+        message.lookups = 0
+        set_status(session, message, MessageStatus.SENDING, "looking for it in Gmail again")
+    else:
+        set_status(session, message, MessageStatus.QUEUED)
+    return message
+
+
+def hold_queue(session: Session, account: Account, reason: str) -> list[str]:
+    """Hold what waits to leave through an account (S5); returns the ids of the messages held."""
+    waiting = session.exec(
+        select(Message)
+        .where(
+            Message.account_id == account.id,
+            col(Message.status).in_(
+                [MessageStatus.QUEUED, MessageStatus.WAITING_FOR_LIMIT, MessageStatus.SCHEDULED]
+            ),
+        )
+        .with_for_update()
+    ).all()
+    for message in waiting:
+        set_status(session, message, MessageStatus.HELD, reason)
+        _free_place(session, message)
+    return [message.id for message in waiting]
+
+
+def waiting_of(session: Session, user_id: str) -> list[str]:
+    """The user's messages that have not left yet, so that a change of account, limit or grant can wake them."""
+    return list(
+        session.exec(
+            select(Message.id)
+            .where(
+                Message.user_id == user_id,
+                Message.direction == Direction.OUTBOUND,
+                col(Message.status).in_(
+                    [
+                        MessageStatus.QUEUED,
+                        MessageStatus.WAITING_FOR_LIMIT,
+                        MessageStatus.SCHEDULED,
+                        MessageStatus.HELD,
+                        MessageStatus.SENDING,
+                    ]
+                ),
+            )
+            .order_by(col(Message.created_at))
+        )
+    )
+
+
+def overdue(session: Session, before: datetime, limit: int = 500) -> list[str]:
+    """Messages that should have moved by `before`: their workflow was never started or was lost."""
+    return list(
+        session.exec(
+            select(Message.id)
+            .where(
+                Message.direction == Direction.OUTBOUND,
+                col(Message.campaign_id).is_(None),
+                col(Message.status).in_(
+                    [
+                        MessageStatus.QUEUED,
+                        MessageStatus.SENDING,
+                        MessageStatus.SCHEDULED,
+                        MessageStatus.WAITING_FOR_LIMIT,
+                    ]
+                ),
+                col(Message.updated_at) < before,
+                col(Message.leaves_at) < before,
+            )
+            .order_by(col(Message.created_at))
+            .limit(limit)
+        )
+    )
+
+
+def _locked(session: Session, message_id: str) -> Message:
+    return session.exec(select(Message).where(Message.id == message_id).with_for_update()).one()
+
+
+def _free_place(session: Session, message: Message) -> None:
+    entry = session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
+    if entry is not None and entry.state in ("waiting", "reserved"):
+        entry.state, entry.at = "released", None
+
+
+def _mailbox(session: Session, user: User) -> Account | None:
+    """The account that sends for the user: one `active_account_id` decides (S4)."""
+    return session.get(Account, user.active_account_id) if user.active_account_id else None
+
+
+def _from(session: Session, user: User, account: Account | None, asked: str | None) -> str:
+    if account is None:
+        return asked or user.email
+    if asked is None or asked.strip().lower() == account.email_key:
+        return account.email
+    alias = session.get(AccountAlias, (account.id, asked.strip().lower()))
+    if alias is None or not alias.verified:
+        raise RefusedDraft(
+            f"{asked} is no verified address of the connected mailbox: Gmail would rewrite it. "
+            "Verify it in Gmail under Settings > Accounts > Send mail as, or leave `from` out",
+            "/from",
+        )
+    return alias.email
+
+
+def _answered(session: Session, location: Location, message_id: str | None) -> Message | None:
+    if message_id is None:
+        return None
+    message = session.get(Message, message_id)
+    if message is None or message.location_id != location.id:
+        raise RefusedDraft("`reply_to_message_id` names no message of this location", "/reply_to_message_id")
+    return message
+
+
+def _references(answered: Message | None) -> list[str]:
+    if answered is None or not answered.message_id_header:
+        return []
+    return [*answered.references, answered.message_id_header]
+
+
+def _place(
+    session: Session,
+    location: Location,
+    draft: OutboundDraft,
+    everyone: Sequence[Recipient],
+    answered: Message | None,
+) -> tuple[Conversation, Thread]:
+    """Where the mail is filed: with what it answers, else with the first contact in To, Cc, Bcc (S15)."""
+    if answered is not None:
+        conversation = session.get_one(Conversation, answered.conversation_id)
+        return conversation, session.get_one(Thread, answered.thread_id)
+    owners = _contacts(session, location.id, [recipient.key for recipient in everyone])
+    for recipient in everyone:
+        if recipient.key in owners:
+            conversation = threads.conversation_of(session, location.id, owners[recipient.key])
+            return conversation, threads.open_thread(session, conversation, draft.subject)
+    raise RefusedDraft(
+        "none of the recipients is a contact: create the contact first (POST /v1/contacts)", "/to"
+    )
+
+
+def _contacts(session: Session, location_id: str, keys: Sequence[str]) -> dict[str, str]:
+    """Address to contact id; of several contacts with one address the first created (S15)."""
+    rows = session.exec(
+        select(ContactAddress.email_key, Contact.id)
+        .join(Contact, col(Contact.id) == col(ContactAddress.contact_id))
+        .where(
+            ContactAddress.location_id == location_id,
+            col(ContactAddress.email_key).in_(list(keys)),
+            col(Contact.deleted_at).is_(None),
+        )
+        .order_by(col(Contact.created_at).desc(), col(Contact.id).desc())
+    ).all()
+    return dict(rows)
+
+
+def _add_participants(
+    session: Session, message: Message, user: User, from_email: str, draft: OutboundDraft
+) -> None:
+    by_role = {
+        Role.FROM: [Recipient(from_email, user.name)],
+        Role.TO: draft.to,
+        Role.CC: draft.cc,
+        Role.BCC: draft.bcc,
+    }
+    owners = _contacts(session, message.location_id, [r.key for people in by_role.values() for r in people])
+    for role, people in by_role.items():
+        for position, person in enumerate(people):
+            session.add(
+                Participant(
+                    id=new_id("par"),
+                    message_id=message.id,
+                    location_id=message.location_id,
+                    role=role,
+                    position=position,
+                    name=person.name,
+                    email=person.email.strip(),
+                    email_key=person.key,
+                    contact_id=owners.get(person.key),
+                )
+            )
