@@ -249,7 +249,7 @@ def hold_queue(session: Session, account: Account, reason: str) -> list[str]:
 
 
 def waiting_of(session: Session, user_id: str) -> list[str]:
-    """The user's messages that have not left yet, so that a change of account, limit or grant can wake them."""
+    """The user's messages that have not left: a change of account, limit or grant wakes them."""
     return list(
         session.exec(
             select(Message.id)
