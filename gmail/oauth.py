@@ -1,0 +1,44 @@
+"""One POST of a form to Google's token or revocation endpoint (RFC 6749, RFC 7009)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+from gmail.answers import classify
+from gmail.errors import MalformedAnswer
+from gmail.transport import HttpLike
+
+
+def post_form(
+    http: HttpLike, uri: str, form: dict[str, str], *, call: str, mailbox: str = ""
+) -> dict[str, Any]:
+    """The JSON object that the endpoint answers with; an empty one for an empty answer.
+
+    Raises:
+        GoogleError: as `gmail.answers` says; MalformedAnswer where a 2xx is not a JSON object.
+    """
+    response, content = http.request(
+        uri,
+        "POST",
+        body=urlencode(form),
+        headers={
+            "content-type": "application/x-www-form-urlencoded",
+            "accept": "application/json",
+            "accept-encoding": "gzip",
+        },
+    )
+    if not 200 <= response.status < 300:
+        raise classify(response.status, content, response, call=call, mailbox=mailbox)
+    if not content.strip():
+        return {}
+    try:
+        value = json.loads(content)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise MalformedAnswer(
+            f"The answer to {call} is not a JSON object.", mailbox=mailbox, status=response.status
+        )
+    return value
