@@ -55,7 +55,7 @@ MAX_MESSAGE_BYTES = 36_700_160
 _STUB = "message(id,threadId,labelIds)"
 _COMMON = "id,threadId,labelIds,internalDate,sizeEstimate"
 HISTORY_FIELDS = (
-    f"history(messagesAdded({_STUB}),messagesDeleted({_STUB}),"
+    f"history(id,messagesAdded({_STUB}),messagesDeleted({_STUB}),"
     f"labelsAdded({_STUB},labelIds),labelsRemoved({_STUB},labelIds)),historyId,nextPageToken"
 )
 HEADLINE_FIELDS = f"{_COMMON},payload/headers"

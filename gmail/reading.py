@@ -62,7 +62,9 @@ def history_page(answer: Json) -> HistoryPage:
         for key, kind in _KINDS
         for item in record.get(key, ())
     )
-    return HistoryPage(changes, int(answer["historyId"]), answer.get("nextPageToken") or None)
+    records = answer.get("history", ())
+    last = max((int(record["id"]) for record in records if "id" in record), default=None)
+    return HistoryPage(changes, int(answer["historyId"]), answer.get("nextPageToken") or None, last)
 
 
 def _change(kind: ChangeKind, item: Json) -> Change:

@@ -49,11 +49,13 @@ class HistoryPage:
     """One page of history.list, changes in Gmail's order; may be empty and still have a next page.
 
     `history_id` is the mailbox's current id on every page: it becomes the cursor only after the last page.
+    `last_record_id`: of the page's last record, None where it has none; everything up to it is known.
     """
 
     changes: tuple[Change, ...]
     history_id: int
     next_page_token: str | None = None
+    last_record_id: int | None = None
 
     @property
     def added(self) -> tuple[Change, ...]:
