@@ -8,25 +8,210 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from datetime import datetime
+from enum import StrEnum
+
 from pydantic import BaseModel
+
+
+class Gap(BaseModel):
+    """A time that history no longer reaches: filled from the list of ids.
+
+    `cursor`: where history goes on, taken before the first listing; it becomes the account's when the gap is closed.
+    """
+
+    since: datetime
+    cursor: int
+    rounds: int = 0
+    synced: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+class AccountMemory(BaseModel):
+    """All that an AccountWorkflow knows: what continue-as-new carries on."""
+
+    known: bool = False
+    state: str = "connecting"
+    reason: str | None = None
+    location_id: str | None = None
+    next_action: str | None = None
+    next_action_at: datetime | None = None
+
+    consented: bool = False
+    changed: bool = False
+    disconnect: bool = False
+    hinted: bool = False
+    asked: bool = False
+    """The user asked to look now; a proof of completeness follows."""
+    proof_wanted: bool = False
+    contacts_told: bool = False
+
+    hint_history_id: int | None = None
+    """The furthest that a push told of; only ever compared, never a cursor."""
+    last_hint_at: datetime | None = None
+    rechecks: int = 0
+    more: bool = False
+    gap: Gap | None = None
+
+    look_at: datetime | None = None
+    retry_at: datetime | None = None
+    upkeep_at: datetime | None = None
+
+    failures: int = 0
+    not_before: datetime | None = None
+    obeying: bool = False
+    """Google said how long to wait: no hint wakes the account before."""
 
 
 class AccountInput(BaseModel):
     """AccountWorkflow, id `account/<id>`."""
 
     account_id: str
+    memory: AccountMemory | None = None
+
+
+class SyncInput(BaseModel):
+    """One round of incremental sync.
+
+    `cursor`: where to list from while a gap is being filled; the account's own otherwise.
+    """
+
+    account_id: str
+    cursor: int | None = None
+    hint_history_id: int | None = None
+    catching_up: bool = False
+
+
+class GapInput(BaseModel):
+    """One round of filling a gap."""
+
+    account_id: str
+    gap: Gap
+
+
+class ProofInput(BaseModel):
+    """One completeness check."""
+
+    account_id: str
+    full: bool = False
+
+
+class Report(BaseModel):
+    """What a step of an account's life came to: states, counts and times, nothing of a mail."""
+
+    state: str
+    reason: str | None = None
+    location_id: str | None = None
+    next_action: str | None = None
+    next_action_at: datetime | None = None
+    upkeep_at: datetime | None = None
+    """When the watch is to be renewed; past: now. None: nothing to keep up."""
+    retry_at: datetime | None = None
+    """When the first id that failed is due again."""
+
+    failed_step: bool = False
+    """The step did not get through; what it was for is still to do."""
+    wait_s: float | None = None
+    """How long Google asks to wait."""
+
+    cursor: int | None = None
+    records: int = 0
+    synced: int = 0
+    skipped: int = 0
+    failed: int = 0
+    more: bool = False
+    look_again: bool = False
+    """Gmail drops pushes within a second of the last: mail may have come that no push will tell of."""
+    gap: Gap | None = None
+
+
+class SwitchMemory(BaseModel):
+    """What a SwitchWorkflow carries on."""
+
+    wanted: list[str] = []
 
 
 class SwitchInput(BaseModel):
     """SwitchWorkflow, id `switch/<user id>`."""
 
     user_id: str
+    memory: SwitchMemory | None = None
+
+
+class SwitchStep(BaseModel):
+    """Make `account_id` the user's active account."""
+
+    user_id: str
+    account_id: str
+
+
+class SwitchOutcome(StrEnum):
+    """What became of a switch."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    """It is the active one already."""
+    REFUSED = "refused"
+    """Nothing was changed; the account's reason says why."""
+    LATER = "later"
+    """Google does not answer; to be tried again."""
+
+
+class SwitchReport(BaseModel):
+    """The answer of a switching step."""
+
+    outcome: SwitchOutcome
+    reason: str | None = None
+    location_id: str | None = None
+    from_account_id: str | None = None
 
 
 class ContactsInput(BaseModel):
     """ContactsWorkflow, id `contacts/<account id>`."""
 
     account_id: str
+    failures: int = 0
+
+
+class ContactsReport(BaseModel):
+    """What reading an address book came to. `going`: the account still reads contacts."""
+
+    going: bool
+    location_id: str | None = None
+    failed_step: bool = False
+    wait_s: float | None = None
+    matched: int = 0
+    imported: int = 0
+
+
+class ReconcileInput(BaseModel):
+    """ReconcileWorkflow, one run of the schedule."""
+
+    interval_s: int = 300
+    after: str | None = None
+    batches: int = 0
+
+
+class BatchInput(BaseModel):
+    """Accounts with an id after this one whose last look is older than the interval."""
+
+    interval_s: int
+    after: str | None = None
+
+
+class BatchReport(BaseModel):
+    """What a batch came to: which accounts to wake; `after` is None after the last batch."""
+
+    looked_at: int = 0
+    wake: list[str] = []
+    after: str | None = None
+
+
+class WakeInput(BaseModel):
+    """Accounts to wake."""
+
+    account_ids: list[str]
 
 
 class MessageInput(BaseModel):
