@@ -1,0 +1,321 @@
+"""Delivery notices in prose, of servers that know no RFC 3464: what they say is read off their lines.
+
+The notice's own words end where it returns the mail or its header. In these words every address gets a
+weight by how the line presents it; the heaviest that are not the notice's own parties are the recipients. A
+recipient that the returned mail was addressed to goes before all others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from mail import htmltext, notices
+from mail.bouncereading import Reading, addresses_in, sentence, smtp_code, status_in
+from mail.labels import fold
+from mail.message import Mail
+
+MAX_TEXT = 60_000
+"""Characters of a notice that are read."""
+MAX_LINES = 600
+NOTICE_WEIGHT = 5
+"""Points of evidence from which on prose is a notice."""
+
+_RETURNED = re.compile(
+    r"""^[\s>\-=*_#+|]{0,40}(?:
+      (?:below|above)\s+this\s+line\s+is\s+(?:a\s+copy|the\s+(?:original|header))|this\s+is\s+(?:a\s+copy
+      |the\s+(?:returned|original))|(?:the\s+)?(?:header|text|body|start|content)s?\s+of\s+(?:the\s+
+      |your\s+)?(?:original\s+|returned\s+|unsent\s+)?(?:message|mail)|a\s+copy\s+of\s+(?:your
+      |the)\s+(?:original\s+)?(?:message|mail)\s+(?:\w+\s+){0,3}(?:follows|below|is)
+    |(?:original|returned|unsent|undelivered|your|rejected|failed|bounced)\s+(?:e?-?mail\s+)?(?:message
+    |mail|text|headers?)(?:\s+(?:headers?|text|contents?|body|content))?(?:\s+(?:follows?|is|below|was
+    |attached).{0,60})?[\s\-=*_:.]{0,80}$
+    |(?:message|mail)\s+(?:headers?|text|contents?|body)(?:\s+follows?)?[\s\-=*_:.]{0,40}$|(?:message|mail
+    |header|original|text)\s+follows[\s\-=*_:.]{0,40}$|unsent\s+message|received\s+message
+    |include\s+headers|(?:first|beginning)\s+.{0,40}of\s+(?:the\s+)?(?:original\s+)?message
+    |begin\s+(?:original|returned|of\s+.{0,20})\s*(?:message|mail)|message\s+from\s+.{0,60}\s+follows
+    |start\s+of\s+(?:returned|forwarded|original)|---\s*enclosed|original\s+mail\s+as\s+follows
+    |-----original
+    |ursprüngliche\s+nachricht|originalnachricht|kopie\s+(?:der|ihrer)\s+(?:nachricht|mail)
+    |message\s+(?:d.origine|original|initial)|mensaje\s+original|mensagem\s+original|messaggio\s+originale
+    |oorspronkelijk\s+bericht|исходное\s+(?:сообщение|письмо)|原始邮件|原始郵件|元のメール
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_HEADER = re.compile(
+    r"^[\s>|]{0,4}(?:received|return-path|message-id|dkim-signature|x-[\w-]{2,40}|mime-version"
+    r"|content-type|delivered-to|x-mailer)\s?:\s?\S",
+    re.IGNORECASE,
+)
+_SENDER_HEADER = re.compile(r"^[\s>|]{0,4}(?:from|date|subject|reply-to)\s?:\s?\S", re.IGNORECASE)
+_ID_LINE = re.compile(
+    r"^[\s>|*]{0,6}(?:x-(?:original-|gmail-original-"
+    r"|google-original-)?)?(?:original )?message[- ]?id\s{0,3}[:=]\s{0,3}(<?[^<>\s]{3,250}>?)",
+    re.IGNORECASE,
+)
+_TO_LINE = re.compile(
+    r"^[\s>|*]{0,6}(?:to|cc|apparently-to|x-original-to)\s{0,3}:\s{0,3}(.{3,400})", re.IGNORECASE
+)
+_FAILURE = re.compile(
+    r"""
+        could\s+not\s+(?:be\s+)?(?:deliver|send|sent|reach|process|accept)|(?:was|were|been|is|are|has
+        |have)\s+not\s+(?:been\s+)?(?:deliver|sent|accept|receiv|reach)|not\s+(?:be\s+)?(?:deliver
+        |delivrable|reached)|undeliver|non-?deliver|unable\s+to\s+(?:deliver|send|relay|reach|transmit
+        |process|accept)|wasn't\s+(?:able\s+to\s+)?deliver|couldn't\s+(?:be\s+)?deliver|can(?:no
+        |')t\s+(?:be\s+)?(?:deliver|send)|deliver(?:y|ing)?\s+(?:\w+\s+){0,6}(?:fail|error|problem
+        |unsuccessful)|fail(?:ed|ure)?\s+(?:\w+\s+){0,3}(?:deliver|permanent|recipient)|fail(?:ed
+        |ure)\s+(?:to\s+)?(?:deliver|send)|permanent\s+(?:fatal\s+)?(?:error|fail)|fatal\s+error
+        |delivery\s+errors?|returned\s+to\s+(?:you|sender|the\s+sender)|returning\s+(?:your\s+)?(?:message
+        |mail)|giv(?:en|ing)\s+up|did\s+not\s+reach|not\s+reach|bounced|failed\s+recipient|unsuccessful
+    |user\s+(?:is\s+)?(?:unknown|not\s+found|doesn't\s+exist|not\s+listed)|unknown\s+(?:user|local|address
+    |recipient|mailbox|host|domain)|no\s+such\s+(?:user|mailbox|address|recipient|person|local|domain
+    |host)|(?:does|do)\s*(?:n't|\s+not)\s+exist|host\s+(?:unknown|not\s+found)|mailbox\s+(?:is\s+)?(?:full
+    |unavailable|not\s+found|disabled|unknown)|(?:account|address|mailbox|user
+    |recipient)\s+(?:\w+\s+){0,4}(?:disabled|inactive|suspended|not\s+exist|invalid|rejected|unavailable
+    |not\s+found|full|unknown)|invalid\s+(?:recipient|address|user|mailbox)|over\s*quota|quota\s+exceeded
+    |exceed(?:ed|s)\s+(?:\w+\s+){0,5}(?:quota|size|limit|space|storage)|(?:message
+    |mail)\s+(?:\w+\s+){0,4}(?:rejected|blocked|refused|too\s+(?:large|big))|access\s+denied
+    |relay(?:ing)?\s+(?:denied|not\s+permitted)|rejected\s+(?:your|the|by)|address\s+(?:not\s+found
+    |couldn't)|can(?:no|')t\s+(?:be\s+)?(?:find|found)|spam|timed\s+out|refused\s+(?:to\s+accept|by)
+    |discarded|does\s+not\s+like\s+recipient|bad\s+address|not\s+our\s+customer|no\s+mailbox
+    |too\s+many\s+hops|error\s+message\s+below
+    |nicht\s+(?:\w+\s+){0,3}(?:zugestellt|übermittelt|zustellbar|ausgeliefert|gefunden|gesendet)
+    |unzustellbar|unbekannter\s+(?:benutzer|empfänger)|fehlgeschlagen|n.a\s+pas\s+pu\s+être
+    |n.ont\s+pas\s+pu\s+être|non\s+remis|impossible\s+de\s+(?:remettre|distribuer|transmettre|livrer)
+    |échec|introuvable|utilisateur\s+inconnu|no\s+(?:se\s+)?(?:ha\s+podido|pudo|puede|ha\s+sido\s+posible
+    |se\s+ha\s+podido)\s+(?:ser\s+)?entreg|no\s+(?:existe|entregad)|usuario\s+desconocido|rechazad
+    |não\s+(?:pôde|foi|pode|existe)|falha\s+(?:na|permanente|de)|non\s+(?:è\s+stat[oa]|sono\s+stati
+    |può\s+essere|esiste)\s*(?:possibile|recapitat|consegnat)?|impossibile|utente\s+sconosciuto
+    |niet\s+(?:\w+\s+){0,3}(?:bezorgd|afgeleverd|bestaat|gevonden|besteld)|onbestelbaar|kunde\s+inte
+    |gick\s+inte|kunne\s+ikke|kan\s+ikke|ikke\s+leveres|ei\s+voitu|epäonnistui|nie\s+(?:można|udało|został
+    |może|istnieje)|niedostarcz|nelze|nebyla?\s+doruč|nedoruč|neexistuje|nem\s+(?:sikerült|lehet
+    |kézbesíthető|létezik)|kézbesíthetetlen|nu\s+(?:a\s+putut|poate|există)|nije\s+(?:moguće|isporuč)
+    |ni\s+mogoče
+    |не\s+(?:\w+\s+)?(?:доставлен|удалось|может\s+быть|существует|найден|вдалося|може|знайдено|існує)
+    |недоставлен|отклонен|неизвестн|δεν\s+(?:ήταν|μπορ|παραδ|υπάρχει|βρέθηκε)|αδύνατη|teslim\s+edileme
+    |iletileme|gönderileme|bulunamadı|تعذر|فشل|لم\s+(?:يتم|نتمكن)|غير\s+موجود|לא\s+(?:ניתן|נמסר|נמצא
+    |הצלחנו|היתה|קיימ)|נכשל|تحویل\s+داده\s+نشد
+    |无法(?:投递|送达|发送|递送|传递|找到)|無法(?:投遞|送達|傳送|遞送|傳遞|找到)|未能(?:送达|送達|投递|投遞
+    |发送|傳送)|未送达|退信|退回|投递失败|发送失败|不存在|配信でき
+    |送信でき|届き?ません|配達でき|送れません|失敗|エラー|見つかりません|존재하지|배달할|전송(?:하지|할
+    |에\s*실패)|보내지\s*못|실패|반송|없는\s+(?:사용자|주소)
+    |ไม่สามารถ|ไม่สำเร็จ|không\s+(?:thể|tồn\s+tại|tìm\s+thấy|gửi)|tidak\s+(?:dapat|bisa|terkirim
+    |ditemukan)|gagal|नहीं\s+(?:किया|हो|मिला|भेजा)|असफल|ei\s+(?:saanud|õnnestunud|leitud)|neizdev|nepavyko
+    |ekki\s+(?:tókst|var\s+hægt)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_DELAY = re.compile(
+    r"""
+        will\s+(?:be\s+re(?:tried|-?attempt)|re-?try|keep\s+trying|continue\s+(?:to\s+try|trying
+        |attempting|to\s+attempt|to\s+be)|try\s+(?:again|to|for)|attempt)|(?:is
+        |are)\s+still\s+(?:being\s+)?(?:trying|retried|queued|undelivered|attempt|in\s+the)
+        |still\s+(?:be\s+)?(?:trying|retried)|warning\s+(?:message\s+)?only
+        |not\s+(?:yet\s+)?been\s+delivered\s+(?:yet|after|within|for)|has\s+not\s+yet
+        |you\s+do\s+not\s+need\s+to\s+resend|no\s+action\s+is\s+(?:required|necessary)|delayed
+        |delivery\s+(?:has\s+been\s+|is\s+)?(?:delayed|incomplete)|temporary\s+problem\s+delivering
+        |attempts?\s+to\s+deliver\s+(?:\w+\s+){0,5}will\s+continue
+        |could\s+not\s+send\s+message\s+for\s+past|do\s+not\s+resend
+    |wird\s+(?:weiter|erneut|noch)|verzögert|weiterhin\s+versucht|retard|nouvelle\s+tentative
+    |de\s+nouvelles\s+tentatives|retras|se\s+(?:volverá\s+a\s+intentar|seguirá\s+intentando)
+    |tentará\s+novamente|novas?\s+tentativas?|atras(?:o|ad)|verrà\s+(?:ritentat|riprovat)
+    |nuov[oi]\s+tentativ|ritard|opnieuw\s+(?:proberen|geprobeerd)|vertraagd|försöker\s+igen|försenad
+    |forsøger\s+igen|forsinket|prøve\s+igjen|yritetään\s+uudelleen|viiväst|ponowi|opóźni|opakov|zpožd|újra
+    |késlelt|reîncerc|întârzi|повтор|задерж|затрим|спроб|προσπάθ|καθυστ|tekrar\s+dene|gecik
+    |إعادة\s+المحاولة|تأخ|ינסה\s+שוב|עיכוב|重试|重試|延迟|延遲|再試行|再送|遅延|재시도|지연|ลองอีก|ล่าช้า
+    |thử\s+lại|chậm
+    |coba\s+lagi|tertunda""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_FINAL = re.compile(
+    r"permanent|given up|giving up|will not (?:be )?(?:retr|try|attempt)|no (?:further|more) (?:attempts"
+    r"|retries)|fatal|returned to|could not be delivered for|cannot send message for"
+    r"|can't send message for|expired|retry time(?:out)? (?:not reached|exceeded)|failed permanently"
+    r"|undeliverable",
+    re.IGNORECASE,
+)
+_FIELD = re.compile(
+    r"(?:final|original|x-actual|failed|undelivered)[- ]recipients?\s{0,3}[:=]", re.IGNORECASE
+)
+_STRONG_LINE = re.compile(
+    r"^[\s*>\-•·.\d)]{0,12}<?[\"']?[^\s<>@]{1,100}@[^\s<>@]{1,200}>?[\s:;.,*)\-]{0,8}(?:$|\.\.\."
+    r"|[\(\[:;=\-]|\s)"
+)
+_ONLY_ADDRESS = re.compile(
+    r"^[\s*>\-•·]{0,12}(?:(?:e?-?mail|address|recipient|to|smtp"
+    r"|rfc822)\s{0,3}[:;]\s{0,3}){0,2}[<\"'(]{0,2}[^\s<>@]{1,100}@[^\s<>@]{1,200}[>\"')]{0,2}[\s:;.,*)\-]{0,8}(?:\(.{0,120}\)?)?$",
+    re.IGNORECASE,
+)
+_RCPT = re.compile(r"rcpt\s+to:|recipient", re.IGNORECASE)
+_FROM = re.compile(
+    r"mail\s+from:|sender|from address|reply-to|from\s?:|envelope-from|contact|please (?:send|mail|write"
+    r"|contact)|assistance|help",
+    re.IGNORECASE,
+)
+_NO_RECIPIENT = re.compile(
+    r"^(?:postmaster|mailer-daemon|mail-daemon|abuse|support|help(?:desk)?|hostmaster|root"
+    r"|admin(?:istrator)?|noreply|no-reply|double-bounce|bounces?)@",
+    re.IGNORECASE,
+)
+_REASON_START = re.compile(
+    r"^\s*(?:reason|because|error|diagnostic(?:-code)?|remote (?:host )?said|response"
+    r"|the error that the other server returned was|\(reason)\s*:?",
+    re.IGNORECASE,
+)
+
+
+def read(mail: Mail) -> Reading:
+    """What the notice's own words say. Linear; at most `MAX_TEXT` characters are read."""
+    text = mail.text if mail.text and mail.text.strip() else htmltext.text_of(mail.html) if mail.html else ""
+    lines = text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n").split("\n")[:MAX_LINES]
+    cut = _returned_at(lines)
+    own, returned = lines[:cut], lines[cut:]
+    ids, known = _returned_fields(returned, mail)
+    ids += [found[1] for line in own if (found := _ID_LINE.match(line[:400]))]
+    words = "\n".join(own)
+    folded = fold(" ".join(words.split()))[:MAX_TEXT]
+    failure = _FAILURE.search(folded) is not None
+    recipients, weight = _recipients(mail, own, known)
+    status = status_in(words)
+    reason = _reason(own, recipients)
+    code = smtp_code(reason) or next(filter(None, (smtp_code(line[:400]) for line in own)), None)
+    delayed = _is_delay(mail, folded)
+    evidence = (2 if failure or delayed else 0) + (1 if status or code else 0) + (1 if weight >= 3 else 0)
+    if mail.embedded or len(returned) > 3:
+        evidence += 1
+    if status is None or status.startswith("2"):
+        status = None
+    return Reading(recipients, status, reason, code, tuple(ids), delayed, evidence)
+
+
+def is_notice(mail: Mail, reading: Reading) -> bool:
+    """Do header and words together make a delivery notice? Both must speak for it."""
+    header = 0
+    if notices.is_daemon(mail):
+        header += 2
+    if notices.has_null_return_path(mail):
+        header += 1
+    if notices.is_submitted_by_machine(mail):
+        header += 1
+    if (
+        notices.has_failure_subject(mail) or notices.has_delay_subject(mail)
+    ) and not notices.is_reply_subject(mail):
+        header += 2
+    if notices.report_type(mail):
+        header += 2
+    return header >= 2 and reading.evidence >= 2 and header + reading.evidence >= NOTICE_WEIGHT
+
+
+def _is_delay(mail: Mail, folded: str) -> bool:
+    if notices.has_delay_subject(mail):
+        return not (_FINAL.search(folded) and not _DELAY.search(folded))
+    return _DELAY.search(folded) is not None and _FINAL.search(folded) is None
+
+
+def _returned_at(lines: Sequence[str]) -> int:
+    """Line at which the notice returns the mail that it is about."""
+    for at, line in enumerate(lines):
+        head = line[:200]
+        if at > 0 and _RETURNED.match(head) and not addresses_in(head):
+            return at
+        if _HEADER.match(head) and at + 1 < len(lines):
+            near = lines[at + 1 : at + 12]
+            if (
+                sum(1 for other in near if _HEADER.match(other[:200]) or _SENDER_HEADER.match(other[:200]))
+                >= 2
+            ):
+                return at
+    return len(lines)
+
+
+def _returned_fields(lines: Sequence[str], mail: Mail) -> tuple[list[str], set[str]]:
+    """Ids and addressees of the returned mail, from its header in the text and from attached ones."""
+    ids: list[str] = []
+    known: set[str] = set()
+    for line in lines[:300]:
+        found = _ID_LINE.match(line[:400])
+        if found:
+            ids.append(found[1])
+        to = _TO_LINE.match(line[:500])
+        if to:
+            known.update(address.lower() for address in addresses_in(to[1]))
+    for embedded in mail.embedded:
+        for name in ("to", "cc", "x-original-to", "delivered-to"):
+            for value in embedded.headers.get_all(name):
+                known.update(address.lower() for address in addresses_in(value))
+    return ids, known
+
+
+def _recipients(mail: Mail, own: Sequence[str], known: set[str]) -> tuple[tuple[str, ...], int]:
+    """The addresses that the notice is about, and the weight of the heaviest."""
+    parties = {address.key for address in (*mail.to, *mail.cc, *mail.from_, *mail.reply_to)}
+    weights: dict[str, int] = {}
+    written: dict[str, str] = {}
+    above = ""
+    for line in own:
+        bounded = line[:600]
+        if "@" in bounded:
+            for address in addresses_in(bounded):
+                key = address.lower()
+                if (key in parties and key not in known) or _NO_RECIPIENT.match(key):
+                    continue
+                weight = _line_weight(bounded, above)
+                written.setdefault(key, address)
+                weights[key] = max(weights.get(key, 0), weight)
+        if bounded.strip():
+            above = bounded
+    if not weights:
+        rest = tuple(address for address in sorted(known - parties))
+        return (rest if len(rest) <= 5 else ()), 0
+    heaviest = max(weights.values())
+    addressed = [key for key in weights if key in known]
+    chosen = addressed or [key for key, weight in weights.items() if weight == heaviest]
+    return tuple(written[key] for key in weights if key in chosen), heaviest
+
+
+def _line_weight(line: str, above: str) -> int:
+    if _FIELD.search(line):
+        return 5
+    if _ONLY_ADDRESS.match(line):
+        return 4
+    if _FROM.search(line) and not _RCPT.search(line):
+        return 0
+    if _STRONG_LINE.match(line) or _RCPT.search(line):
+        return 3
+    if _FAILURE.search(line) or smtp_code(line) or _FAILURE.search(above):
+        return 2
+    return 1
+
+
+def _reason(own: Sequence[str], recipients: Iterable[str]) -> str:
+    """The line that says why: with an SMTP reply or status, else below the recipient, else with words of
+    failure.
+    """
+    coded = [
+        line
+        for line in own
+        if (status_in(line[:600]) or smtp_code(line[:600])) and re.search(r"[A-Za-z]{3}", line)
+    ]
+    if coded:
+        text = coded[0].strip()
+        at = own.index(coded[0])
+        for line in own[at + 1 : at + 4]:
+            if not line.strip() or len(text) > 250:
+                break
+            text = f"{text} {line.strip()}"
+        return sentence(text)
+    for at, line in enumerate(own):
+        if _REASON_START.match(line[:200]):
+            text = " ".join(part.strip() for part in own[at : at + 3])
+            return sentence(text)
+    keys = tuple(address.lower() for address in recipients)
+    for at, line in enumerate(own):
+        if keys and any(key in line.lower() for key in keys):
+            if _FAILURE.search(line[:600]):
+                return sentence(line)
+            for below in own[at + 1 : at + 4]:
+                if below.strip():
+                    return sentence(below)
+    for line in own:
+        if _FAILURE.search(line[:600]):
+            return sentence(line)
+    return ""

@@ -1,0 +1,227 @@
+"""The new part of an html reply, split from the quoted rest by the marks that mail clients leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from mail.replylines import attribution_start, header_block, is_forward_marker, is_original_message
+
+MAX_HTML = 2_000_000
+"""Characters of html that are split; longer html counts as new as a whole."""
+
+_QUOTES = ", ".join(
+    (
+        "div.gmail_quote",
+        "blockquote.gmail_quote",
+        "div.gmail_extra blockquote",
+        "blockquote[type=cite]",
+        "div.yahoo_quoted",
+        "div.moz-cite-prefix",
+        "div.moz-forward-container",
+        "div#appendonsend",
+        "div#divRplyFwdMsg",
+        "div#mail-editor-reference-message-container",
+        "div#OLK_SRC_BODY_SECTION",
+        "span#OLK_SRC_BODY_SECTION",
+        "hr#stopSpelling",
+        "hr#zwchr",
+        "hr#replySplit",
+        "div.OutlookMessageHeader",
+        "div.protonmail_quote",
+        "blockquote.protonmail_quote",
+        "div.tutanota_quote",
+        "blockquote.tutanota_quote",
+        "div.zmail_extra",
+        "div.zmail_extra_hr",
+        "div.ms-outlook-mobile-reference-message",
+        "div#reply-intro",
+        "div.reply-intro",
+        "div#isForwardContent",
+        "div#isReplyContent",
+        "div.WordSection1 div[style*='border-top:solid #E1E1E1']",
+        "div[style*='border-top:solid #E1E1E1 1.0pt']",
+        "div[style*='border-top:solid #B5C4DF 1.0pt']",
+        "div[style*='border-top: solid #B5C4DF 1.0pt']",
+        "div[style*='border-top:1px solid #E1E1E1']",
+        "div[style*='border-top: 1px solid rgb(225, 225, 225)']",
+        "div[style*='border-top:solid windowtext 1.0pt']",
+        "div.front-blockquote",
+        "blockquote.front-blockquote",
+        "div.hs_reply",
+        "div.quote",
+        "div[id^=yahoo_quoted]",
+        "div.mail-quote-collapse",
+        "div.mailru-blockquote",
+        "div.js-helper.js-readmsg-msg blockquote",
+        "div.sh-quoted-content",
+        "div.superhuman-quote",
+        "div.spark-quote",
+        "blockquote.spark_quote",
+        "blockquote.iosymail",
+        "div.yiv_quoted",
+        "div.aol_quote",
+        "div#aolmail_quote",
+        "blockquote[itemtype*='QuotedText']",
+        "div[name=quote]",
+        "div[name=messageReplySection]",
+        "div[name=messageBodySection] ~ div[name=messageReplySection]",
+        "div.gmail_signature ~ div.gmail_quote",
+        "blockquote.crm-quote",
+        "div.elided-text",
+        "div.ReadMsgBody blockquote",
+    )
+)
+_DELETING = ("blockquote",)
+_EDGES = frozenset({"hr", "div", "span", "blockquote"})
+_BLOCKS = frozenset(
+    {"p", "div", "li", "tr", "table", "blockquote", "hr", "br", "h1", "h2", "h3", "h4", "section", "pre"}
+)
+
+
+def split_html(html: str) -> tuple[str, str]:
+    """New part and quoted rest as two html texts; the second is empty where nothing is quoted. Never raises.
+
+    The first mark of a client cuts: it and all that follows it in the document is quoted, unless words of
+    the writer stand below a quoting `blockquote`; then the blockquotes alone are.
+    """
+    if len(html) > MAX_HTML or "<" not in html:
+        return html, ""
+    return _split(html)
+
+
+def _split(html: str) -> tuple[str, str]:
+    tree = LexborHTMLParser(html)
+    body = tree.body
+    if body is None:
+        return html, ""
+    mark = tree.css_first(_QUOTES)
+    if mark is None:
+        mark = _mark_by_words(body)
+    if mark is None:
+        return html, ""
+    if mark.tag == "blockquote" and _has_words_after(mark, body):
+        return _without_blockquotes(tree, html)
+    mark = _with_attribution(mark, body)
+    quoted = _cut_from(mark, body)
+    return tree.html or "", quoted
+
+
+def _nodes_after(node: LexborNode, top: LexborNode) -> Iterator[LexborNode]:
+    """Following siblings of the node and of each of its ancestors up to `top`, outermost last."""
+    current: LexborNode | None = node
+    depth = 0
+    while current is not None and current.mem_id != top.mem_id and depth < 500:
+        following = current.next
+        while following is not None:
+            yield following
+            following = following.next
+        current = current.parent
+        depth += 1
+
+
+def _words(node: LexborNode) -> str:
+    return " ".join((node.text(deep=True, separator=" ") or "").split())
+
+
+def _has_words_after(mark: LexborNode, body: LexborNode) -> bool:
+    for node in _nodes_after(mark, body):
+        if node.tag in {"blockquote", "style", "script"}:
+            continue
+        if _words(node):
+            return True
+    return False
+
+
+def _without_blockquotes(tree: LexborHTMLParser, html: str) -> tuple[str, str]:
+    quoted: list[str] = []
+    for node in tree.css("blockquote"):
+        parent = node.parent
+        inside = False
+        depth = 0
+        while parent is not None and depth < 500:
+            if parent.tag == "blockquote":
+                inside = True
+                break
+            parent = parent.parent
+            depth += 1
+        if inside:
+            continue
+        quoted.append(node.html or "")
+        previous = _attribution_before(node)
+        if previous is not None:
+            quoted.insert(len(quoted) - 1, previous.html or "")
+            previous.decompose()
+        node.decompose()
+    return (tree.html or "", "".join(quoted)) if quoted else (html, "")
+
+
+def _attribution_before(node: LexborNode) -> LexborNode | None:
+    """The block right above a quote that says who wrote it."""
+    previous = node.prev
+    steps = 0
+    while previous is not None and steps < 6:
+        text = _words(previous) if previous.tag != "-text" else " ".join((previous.text() or "").split())
+        if text:
+            lines = [text, "> "]
+            return previous if len(text) < 700 and attribution_start(lines, 0) is not None else None
+        previous = previous.prev
+        steps += 1
+    return None
+
+
+def _with_attribution(mark: LexborNode, body: LexborNode) -> LexborNode:
+    if mark.tag == "blockquote":
+        before = _attribution_before(mark)
+        if before is not None:
+            return before
+        parent = mark.parent
+        if parent is not None and parent.mem_id != body.mem_id:
+            before = _attribution_before(parent)
+            if before is not None and not _words_before(mark, parent):
+                return before
+    return mark
+
+
+def _words_before(node: LexborNode, parent: LexborNode) -> bool:
+    current = node.prev
+    while current is not None:
+        if _words(current) if current.tag != "-text" else (current.text() or "").strip():
+            return True
+        current = current.prev
+    return False
+
+
+def _cut_from(mark: LexborNode, body: LexborNode) -> str:
+    """Takes the mark and all that follows it out of the tree and gives it as html."""
+    taken = [mark, *_nodes_after(mark, body)]
+    parts = [node.html or "" for node in taken]
+    for node in taken:
+        node.decompose()
+    return "".join(parts)
+
+
+def _mark_by_words(body: LexborNode) -> LexborNode | None:
+    """A block that by its words starts a quoted mail, where no client left a mark of its own."""
+    seen = 0
+    for node in body.css("p, div, hr, b, span, td, pre, font"):
+        seen += 1
+        if seen > 3000:
+            return None
+        if node.css_first("p, div, table, blockquote") is not None:
+            continue
+        text = node.text(deep=True, separator="\n") or ""
+        if not text.strip() or len(text) > 2000:
+            continue
+        lines = [line for line in (" ".join(piece.split()) for piece in text.split("\n")) if line]
+        joined = [" ".join(lines)]
+        if (
+            is_original_message(joined[0])
+            or is_forward_marker(joined[0])
+            or header_block(lines, 0) is not None
+        ):
+            return node
+        if len(joined[0]) < 400 and attribution_start(joined, 0) is not None:
+            return node
+    return None

@@ -1,0 +1,234 @@
+"""The new part of a reply, split from what it quotes.
+
+Lines are marked one by one (text, quoted, splitter), then read once:
+
+- What stands above a who-wrote line, a header block, an "original message" or a forward marker is new; what
+  stands below is quoted, to the end, unless its lines carry ">": then only those are quoted and text below
+  them is new (bottom posting).
+- Quotes that the writer answers in between (text, quote, text, quote, text) stay in the new part: the
+  answers mean nothing without them.
+- Quoted lines at the end are quoted also without a who-wrote line; at the start without one they are the
+  writer's choice and stay.
+- Signatures: what follows the standard delimiter ("-- "), and "Sent from my phone" lines at the end, go to
+  the quoted rest, as the field's test sets have it ("visible text"). A greeting with a name stays.
+
+Every step is linear, and bodies are read up to `MAX_TEXT` characters and `MAX_LINES` lines; what lies
+beyond is quoted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mail import htmltext
+from mail.htmlquotes import split_html
+from mail.message import Mail
+from mail.replylines import (
+    attribution_start,
+    header_block,
+    is_forward_marker,
+    is_original_message,
+    is_quoted,
+    is_rule,
+    shared_attribution,
+)
+from mail.signatures import trailing_signature
+
+__all__ = ["Split", "split", "split_html"]
+
+MAX_TEXT = 1_000_000
+"""Characters of a body that are split."""
+MAX_LINES = 20_000
+"""Lines of a body that are split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The two parts of a body, each trimmed of blank lines around it."""
+
+    new_text: str
+    quoted_text: str
+
+
+def split(body: str | Mail | None, html: str | None = None) -> Split:
+    """New part and quoted rest of a plain-text body, or of its html where there is no plain text.
+
+    Takes the text (and html), or a whole `Mail`. Never raises; linear in the length of the body.
+    """
+    if isinstance(body, Mail):
+        return split(body.text, body.html)
+    if body is not None and body.strip():
+        return _split_text(body)
+    if not html:
+        return Split("", "")
+    new, quoted = split_html(html)
+    new_text = htmltext.text_of(new)
+    if not quoted:
+        return _split_text(new_text)
+    below = _split_text(new_text)
+    rest = htmltext.text_of(quoted)
+    return Split(below.new_text, f"{below.quoted_text}\n{rest}".strip())
+
+
+def _split_text(text: str) -> Split:
+    beyond = text[MAX_TEXT:]
+    lines = text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if len(lines) > MAX_LINES:
+        beyond = "\n".join(lines[MAX_LINES:]) + beyond
+        lines = lines[:MAX_LINES]
+    lines = _own_line_attributions(lines)
+    new = _new_lines(lines, _marks(lines))
+    cut = trailing_signature([line for line, is_new in zip(lines, new, strict=True) if is_new])
+    if cut is not None:
+        kept = 0
+        for at, is_new in enumerate(new):
+            if is_new:
+                new[at] = kept < cut
+                kept += 1
+    own = "\n".join(line for line, is_new in zip(lines, new, strict=True) if is_new)
+    rest = "\n".join(line for line, is_new in zip(lines, new, strict=True) if not is_new)
+    return Split(_trim(own), _trim(rest + beyond))
+
+
+def _trim(text: str) -> str:
+    return text.strip("\n \t\u00a0\u200b\ufeff")
+
+
+def _own_line_attributions(lines: list[str]) -> list[str]:
+    """Gives a who-wrote line that shares its line with the writer's words a line of its own."""
+    result: list[str] = []
+    for line in lines:
+        at = shared_attribution(line) if "wrote" in line and not is_quoted(line) else None
+        if at is None:
+            result.append(line)
+        else:
+            result += [line[:at], line[at:].lstrip("- ")]
+    return result
+
+
+def _marks(lines: list[str]) -> str:
+    """One letter a line: `e` blank, `m` quoted, `s` who-wrote line, `h` hard splitter, `t` text."""
+    marks = ["t"] * len(lines)
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if not line.strip():
+            marks[at] = "e"
+        elif is_quoted(line):
+            marks[at] = "m"
+        elif is_forward_marker(line) or is_original_message(line) or _header_block_here(lines, at):
+            marks[at] = "h"
+        else:
+            start = attribution_start(lines, at)
+            if start is not None:
+                for inner in range(start, at + 1):
+                    marks[inner] = "s"
+        at += 1
+    _join_wrapped_quotes(lines, marks)
+    return "".join(marks)
+
+
+def _header_block_here(lines: list[str], at: int) -> bool:
+    line = lines[at]
+    if is_rule(line):
+        below = at + 1
+        while below < len(lines) and below <= at + 3 and not lines[below].strip():
+            below += 1
+        return below < len(lines) and header_block(lines, below) is not None
+    return header_block(lines, at) is not None
+
+
+def _join_wrapped_quotes(lines: list[str], marks: list[str]) -> None:
+    """A single unmarked line right between quoted ones is the rest of a quoted line that a client wrapped."""
+    for at in range(1, len(lines) - 1):
+        if marks[at] == "t" and marks[at - 1] == "m" and marks[at + 1] == "m":
+            above = lines[at - 1].rstrip()
+            if len(above) >= 65 or "http" in above or "(http" in lines[at] or "<http" in lines[at]:
+                marks[at] = "m"
+
+
+def _new_lines(lines: list[str], marks: str) -> list[bool]:
+    """For each line, whether it belongs to the new part."""
+    size = len(lines)
+    hard = marks.find("h")
+    soft = marks.find("s")
+    if hard < 0 and soft < 0:
+        return _without_attribution(marks)
+    if hard >= 0 and (soft < 0 or hard < soft) and not _quote_follows(marks, hard):
+        return _quoted_edge(marks, hard)
+    first = soft if hard < 0 else hard if soft < 0 else min(hard, soft)
+    after = first
+    while (after < size and marks[after] in "se") or after == first:
+        after += 1
+    if after >= size or marks[after] != "m":
+        return _quoted_edge(marks, first)
+    # Quoted lines with ">" follow: they end where text begins again.
+    new = [True] * size
+    blocks = _quoted_blocks(marks, first)
+    texts_between = sum(1 for (_, end), (begin, _) in pairwise(blocks) if "t" in marks[end:begin])
+    if texts_between:
+        last_end = blocks[-1][1]
+        if "t" in marks[last_end:]:
+            return new
+        begin = blocks[-1][0]
+        for at in range(begin, size):
+            new[at] = False
+        return new
+    for begin, end in blocks:
+        for at in range(begin, end):
+            new[at] = False
+    return new
+
+
+def _quoted_edge(marks: str, first: int) -> list[bool]:
+    """Everything from the splitter on is quoted, and quoted lines that end the part above it are too."""
+    new = [at < first for at in range(len(marks))]
+    at = first - 1
+    while at >= 0 and marks[at] in "em":
+        new[at] = False
+        at -= 1
+    return new
+
+
+def _quote_follows(marks: str, at: int) -> bool:
+    below = at + 1
+    while below < len(marks) and marks[below] in "eh":
+        below += 1
+    return below < len(marks) and marks[below] == "m"
+
+
+def _quoted_blocks(marks: str, first: int) -> list[tuple[int, int]]:
+    """Runs of splitter and quoted lines from `first` on; a splitter without ">" below takes all that
+    follows.
+    """
+    blocks: list[tuple[int, int]] = []
+    at = first
+    size = len(marks)
+    while at < size:
+        if marks[at] not in "shm":
+            at += 1
+            continue
+        begin = at
+        end = at
+        quoted = False
+        while at < size and marks[at] in "shme":
+            quoted = quoted or marks[at] == "m"
+            if marks[at] != "e":
+                end = at + 1
+            at += 1
+        if not quoted and at < size:
+            end = at = size
+        blocks.append((begin, end))
+    return blocks
+
+
+def _without_attribution(marks: str) -> list[bool]:
+    """No splitter at all: quoted lines at the end are quoted; others stay, for the writer put them there."""
+    size = len(marks)
+    end = size
+    while end > 0 and marks[end - 1] in "em":
+        end -= 1
+    if "m" not in marks[end:]:
+        return [True] * size
+    return [at < end for at in range(size)]

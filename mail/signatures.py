@@ -1,0 +1,102 @@
+"""Where a signature begins that a client or a list put under the writer's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mail.labels import fold, plain
+
+MAX_SIGNATURE_LINES = 25
+"""A longer tail under "-- " is text that happens to hold such a line."""
+MAX_DEVICE_LINE = 160
+
+_DELIMITERS = frozenset({"--", "—", "––", "---", "__", "- -"})
+_BLANKISH = re.compile(r"^[\s\-_=*~#+–—ᐧ>\u200b]*$")
+_DEVICE = re.compile(
+    r"""^[\s<(\[{*_\-–—>]{0,6}(?:
+      (?:someone\s)?(?:sent|send|envoyed|composed|written|typed)\s(?:securely\s)?(?:from|via|with|by|using
+      |on)\s(?:a|an|the|my|our|yahoo|samsung|galaxy|iphone|ipad|ipod|outlook|mail|mailbox|windows|proton
+      |blackberry|android|airmail|spark|mobile|cell|phone|nine|edison|gmail|zoho|type|aol|mailspring
+      |superhuman|front|boxer|nokia|huawei|xiaomi|htc|lg|sony|motorola|verizon|at&t|t-mobile|myMail|k-9
+      |fairemail|thunderbird|sparrow|acompli|newton|polymail|hey|missive|canary|smart|handheld|tablet
+      |pocket|surface|ios|\[)
+    | get\s\[?outlook\sfor\b | get\s\[?yahoo | download\s\[?outlook
+    | von\smeine[mrn]\s.{0,60}(?:gesendet|geschickt|verfasst)? | gesendet\s(?:von|mit|über|vom)\b
+    | diese\snachricht\swurde\svon\smeinem | diese\se-?mail\swurde\s(?:von|mit)
+    | envoyé(?:e)?\s(?:depuis|de|à\spartir|via|avec)\s | obtenez\soutlook | télécharger\soutlook
+    | provenance\s:\scourrier\spour
+    | enviado\s(?:desde|do|de|pelo|a\spartir|via|através|con)\s | enviada\s(?:do|de|pelo)\s
+    | obtener\soutlook | obter\so?\s?outlook | obtenha\so?\s?outlook
+    | inviato\s(?:da|dal|con|tramite)\b | scarica\soutlook | ottieni\soutlook
+    | verzonden\s(?:vanaf|met|van|via)\s | verstuurd\s(?:vanaf|met|van|via)\s
+    | outlook\svoor\s\w+\sdownloaden | download\soutlook
+    | skickat\s(?:från|med|via)\s | hämta\soutlook | sendt\s(?:fra|med|via)\s | hent\soutlook | få\soutlook
+    | lähetetty\s | hanki\soutlook | wysłan[eoy]\s(?:z|przez|za)\s | pobierz\saplikację\soutlook
+    | odesláno\s(?:z|ze|pomocí)\s | odoslané\s(?:z|zo)\s | küldve\s | .{1,30}küldve$
+    | .{1,30}gönderildi\.?$
+    | trimis\s(?:de|din|prin|cu)\s | poslano\s(?:s|z|sa|iz)\s | poslato\s(?:sa|s)\s | изпратено\sот\s
+    | отправлено\s(?:с|из|со|через)\s | надіслано\s(?:з|із)\s | адпраўлена\s | послато\s | στάλθηκε\s
+    | εστάλη\s | saadetud\s | nosūtīts\s | išsiųsta\s | sent\súr
+    | iphone['’`]?(?:um|i)dan\sgönderildi | gönderildi
+    | 从我的.{0,30}发送 | 發自我的 | 发自我的 | 從我的.{0,30}傳送 | 我的.{0,20}发送 | 来自.{0,20}(?:手机
+    |邮箱|客户端) | 从.{0,30}发送$
+    | .{0,30}から送信$ | .{0,30}에서\s(?:보냄|보낸) | 나의\s.{0,30}에서\s보냄
+    | أُ?رسلت?\sمن | تم\sالإرسال\sمن | נשלח\sמ | ارسال\sشده\sاز | ส่งจาก | đã\sgửi\stừ | được\sgửi\stừ
+    | gửi\stừ | dikirim\sdari | dihantar\sdari | मेरे\s.{0,30}भेजा
+    | from\smy\s(?:iphone|ipad|android|mobile|phone|samsung|blackberry|htc)
+    ).{0,120}$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_LIST_FOOTER = re.compile(
+    r"mailing list|mailman|listinfo|unsubscribe|to post to this group|you received this message because"
+    r"|google groups|yahoo! groups",
+    re.IGNORECASE,
+)
+
+
+def is_device_line(line: str) -> bool:
+    """ "Sent from my iPhone" and its like, in many languages."""
+    text = plain(line)
+    return 0 < len(text) <= MAX_DEVICE_LINE and _DEVICE.match(text) is not None
+
+
+def trailing_signature(lines: Sequence[str]) -> int | None:
+    """Index from which on the lines are signature and footers; None where there are none."""
+    end = len(lines)
+    start = end
+    cut = _delimited(lines)
+    if cut is not None:
+        end = start = cut
+    while end > 0:
+        line = lines[end - 1]
+        if _BLANKISH.match(line[:200]) and len(line) < 200:
+            end -= 1
+            continue
+        if is_device_line(line):
+            end -= 1
+            start = end
+            continue
+        break
+    if start == len(lines):
+        # A lone delimiter at the end signs nothing, but is no text either.
+        return end if end < len(lines) and any(line.strip() for line in lines[end:]) else None
+    return end
+
+
+def _delimited(lines: Sequence[str]) -> int | None:
+    for at, line in enumerate(lines):
+        text = line.strip()
+        if text in _DELIMITERS and at + 1 < len(lines):
+            below = lines[at + 1 :]
+            if text == "---" and at == 0:
+                continue
+            if len(below) <= MAX_SIGNATURE_LINES and (text != "---" or len(below) <= 8):
+                return at
+        elif (
+            len(text) >= 5
+            and set(text) <= {"_"}
+            and _LIST_FOOTER.search(fold(" ".join(lines[at + 1 : at + 6]))[:600])
+        ):
+            return at
+    return None
