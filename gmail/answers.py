@@ -146,6 +146,9 @@ TABLE: tuple[Row, ...] = (
         text=r"topic|pub ?/?sub",
         call=("watch",),
     ),
+    # People says 400 where one expects 410
+    Row(errors.ExpiredSyncToken, reason=("expiredsynctoken",)),
+    Row(errors.ExpiredSyncToken, status=(400, 410), text=r"sync token.*(expired|invalid)"),
     # Things that are not there
     Row(errors.HistoryExpired, status=(404,), call=("history.list",)),
     Row(
@@ -155,9 +158,6 @@ TABLE: tuple[Row, ...] = (
         call=("drafts.send", "drafts.get", "drafts.delete"),
     ),
     Row(errors.NotFound, status=(404, 410)),
-    # People says 400 where one expects 410
-    Row(errors.ExpiredSyncToken, reason=("expiredsynctoken",)),
-    Row(errors.ExpiredSyncToken, status=(400, 410), text=r"sync token.*(expired|invalid)"),
     # Passing trouble
     Row(errors.Unavailable, status=(400,), text=r"precondition check failed"),
     Row(errors.Unavailable, status=(409, 412), reason=("aborted", "conflict")),

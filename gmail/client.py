@@ -80,14 +80,18 @@ class Gmail:
         mailbox: str,
         tokens: TokenSource,
         priority: Priority,
+        bucket: str | None = None,
     ) -> T:
         """Executes one request within the mailbox's budget, once, and reads the answer.
+
+        Args:
+            bucket: the key of the budget where that is not the mailbox (another API with limits of its own).
 
         Raises:
             GoogleError: what `gmail.answers` makes of a refusal, always naming the mailbox.
         """
         writes = request.method not in _READS
-        self.budget.acquire(mailbox, units, priority)
+        self.budget.acquire(bucket or mailbox, units, priority)
         try:
             answer = request.execute(http=_Authorized(self.http, tokens))
         except HttpError as refusal:
@@ -95,12 +99,13 @@ class Gmail:
             error = classify(status, refusal.content, refusal.resp, call=name, mailbox=mailbox, writes=writes)
             if isinstance(error, Throttled):
                 pause = error.retry_after or PAUSE_S.get(error.scope, DEFAULT_PAUSE_S)
-                self.budget.throttled(mailbox, pause, error.scope)
+                scope = ThrottleScope.MAILBOX if bucket else error.scope
+                self.budget.throttled(bucket or mailbox, pause, scope)
             raise error from None
         except GoogleError as error:
             raise error.about(mailbox) from error.__cause__
         finally:
-            self.budget.release(mailbox)
+            self.budget.release(bucket or mailbox)
         try:
             return read(answer or {})
         except (KeyError, TypeError, ValueError, AttributeError) as error:

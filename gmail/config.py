@@ -28,6 +28,7 @@ class GoogleConfig:
     push_audience: str = ""
     push_service_account: str = ""
     subscription: str = ""
+    pubsub_emulator_host: str = ""
     units_per_minute: int = 6000
     requests_in_flight: int = 5
     connect_timeout_s: float = 5.0
@@ -50,6 +51,7 @@ class GoogleConfig:
             push_audience=settings.pubsub_push_audience,
             push_service_account=settings.pubsub_push_service_account,
             subscription=settings.pubsub_subscription,
+            pubsub_emulator_host=settings.pubsub_emulator_host,
             units_per_minute=settings.gmail_units_per_minute,
             requests_in_flight=settings.gmail_requests_in_flight,
         )
