@@ -1,0 +1,248 @@
+"""Address fields, as the world writes them: groups, bare names, broken quoting, commas inside names.
+
+One pass over the tokens of the value; encoded words are atoms, decoded only after the split.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mail.charsets import clean, decode
+from mail.headers import decode_words
+from mail.message import Address
+
+MAX_ADDRESSES = 2_000
+# RFC 5321 allows 254 octets; broken mail gets room, absurd mail does not.
+MAX_EMAIL_LENGTH = 500
+MAX_NAME_LENGTH = 1_000
+
+_TOKEN = re.compile(
+    r"(?P<word>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*+\?=)"
+    r"|(?P<quoted>\"(?:[^\"\\]++|\\.)*+\")"
+    r"|(?P<angle><[^<>]*+>)"
+    r"|(?P<mark>[,;:<>()\"])"
+    r"|(?P<text>(?:[^,;:<>()\"=]++|=(?!\?))++|=)",
+    re.DOTALL,
+)
+_EMAIL = re.compile(r"[^\s<>,;:\"()\[\]]{1,300}@[^\s<>,;:\"()]{1,300}")
+_AROUND_AT = re.compile(r"\s*@\s*")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_SPACES = re.compile(r"\s+")
+_LONE_ANGLE = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
+_AFTER_QUOTED = re.compile(r"\s*(?:[<,;(@.\[]|=\?|\Z)")
+_JUNK = " \t\r\n\"'<>,;"
+
+
+def read_addresses(raw: bytes) -> tuple[Address, ...]:
+    """The mailboxes in the raw value of an address field, at most `MAX_ADDRESSES`; group names are left out."""
+    if not raw:
+        return ()
+    text = clean(raw.decode("ascii") if raw.isascii() and b"\x1b" not in raw else decode(raw)[0])
+    found = _Reader(text).read()
+    if not any("@" in address.email for address in found) and "=?" in text:
+        decoded = decode_words(text)
+        if "@" in decoded:
+            found = _Reader(decoded).read()
+    return tuple(found)
+
+
+def lone_angle(raw: bytes) -> str | None:
+    """The address in angle brackets where a field holds exactly one such: in a From that is the sender."""
+    if raw.count(b"<") < 1:
+        return None
+    text = clean(raw.decode("ascii") if raw.isascii() else decode(raw)[0])
+    found = _LONE_ANGLE.findall(text)
+    return clean_email(found[0]) if len(found) == 1 else None
+
+
+class _Reader:
+    """Reads one value; `pending` is where a name that lacked its address began (a comma inside a name)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.found: list[Address] = []
+        self.start = 0
+        self.pending: int | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        self.phrase: list[str] = []
+        self.comments: list[str] = []
+        self.angle: str | None = None
+        self.angle_start = 0
+
+    def read(self) -> list[Address]:
+        text = self.text
+        position, end = 0, len(text)
+        quotes_close = True
+        has_group_end = ";" in text
+        while position < end and len(self.found) < MAX_ADDRESSES:
+            match = _TOKEN.match(text, position)
+            if match is None:
+                position += 1
+                continue
+            kind = match.lastgroup
+            token = match[0]
+            position = match.end()
+            if kind == "text" or kind == "word":
+                self.phrase.append(token)
+            elif kind == "quoted":
+                if not quotes_close:
+                    position = match.start() + 1
+                elif "<" in token and "@" in token and _AFTER_QUOTED.match(text, position) is None:
+                    position = match.start() + 1
+                else:
+                    self.phrase.append(token)
+            elif kind == "angle":
+                if self.angle is None or "@" not in self.angle:
+                    self.angle = token[1:-1]
+                    self.angle_start = match.start()
+                elif "@" in token:
+                    self.flush(match.start())
+                    self.angle = token[1:-1]
+                    self.angle_start = match.start()
+            elif token in ",;":
+                self.flush(match.start())
+                self.start = position
+                if token == ";":
+                    self.drop_pending()
+            elif token == ":":
+                position = self.colon(position, has_group_end)
+            elif token == "(":
+                position = self.comment(position)
+            elif token == "<":
+                position = self.open_angle(position)
+            elif token == '"':
+                quotes_close = False
+        self.flush(end)
+        self.drop_pending()
+        return self.found
+
+    def colon(self, position: int, has_group_end: bool) -> int:
+        """A group's name ends here; `mailto:` and a colon inside a name do not."""
+        before = "".join(self.phrase)
+        if "@" in before or self.angle is not None:
+            self.phrase.append(":")
+        elif before.strip().lower() == "mailto" or has_group_end:
+            self.reset()
+            self.start = position
+            self.pending = None
+        else:
+            self.phrase.append(":")
+        return position
+
+    def comment(self, position: int) -> int:
+        """Reads a comment; nested ones count, one that does not end is a plain parenthesis."""
+        depth = 1
+        limit = min(len(self.text), position + MAX_NAME_LENGTH)
+        for index in range(position, limit):
+            char = self.text[index]
+            if char == "(":
+                depth += 1
+            elif char == ")":
+                depth -= 1
+                if depth == 0:
+                    self.comments.append(self.text[position:index])
+                    return index + 1
+        return position
+
+    def open_angle(self, position: int) -> int:
+        """A bracket that does not close: the address runs to the next separator."""
+        if self.angle is not None:
+            return position
+        match = _EMAIL.match(self.text, position)
+        if match is None:
+            return position
+        self.angle = match[0]
+        self.angle_start = position - 1
+        return match.end()
+
+    def flush(self, end: int) -> None:
+        if self.angle is not None:
+            email = clean_email(self.angle)
+            if email:
+                start = self.start if self.pending is None else self.pending
+                name = clean_name(
+                    self.text[start : self.angle_start] if self.pending is not None else "".join(self.phrase)
+                )
+                if not name and self.comments:
+                    name = clean_name(self.comments[-1])
+                self.found.append(Address(name, email))
+            elif (inner := _EMAIL.search("".join(self.phrase))) is not None:
+                self.found.append(Address("", clean_email(inner[0])))
+            self.pending = None
+        else:
+            self.flush_bare("".join(self.phrase).strip())
+        self.reset()
+        self.start = end
+
+    def flush_bare(self, phrase: str) -> None:
+        if not phrase and not self.comments:
+            return
+        joined = _AROUND_AT.sub("@", phrase) if "@" in phrase else ""
+        match = _EMAIL.search(joined) if joined else None
+        if match is None and '"' in joined and joined.count("@") == 1 and len(joined) <= MAX_EMAIL_LENGTH:
+            email = clean_email(joined)
+            self.found.append(Address("", email))
+            self.pending = None
+            return
+        if match is None:
+            if self.pending is None:
+                self.pending = self.start
+            return
+        rest = f"{joined[: match.start()]} {joined[match.end() :]}"
+        name = clean_name(rest) or (clean_name(self.comments[-1]) if self.comments else "")
+        self.found.append(Address(name, clean_email(match[0])))
+        self.pending = None
+
+    def drop_pending(self) -> None:
+        """What still waits for its address is a local name (MAILER-DAEMON, root) or nothing."""
+        if self.pending is None:
+            return
+        text = self.text[self.pending : self.start].strip(" \t,;")
+        self.pending = None
+        bare, _, comment = text.partition("(")
+        bare = bare.strip(_JUNK)
+        if bare and _SPACES.search(bare) is None and "=?" not in bare and len(bare) <= MAX_EMAIL_LENGTH:
+            self.found.append(Address(clean_name(comment.rpartition(")")[0]), bare))
+
+
+def clean_name(text: str) -> str:
+    """A display name: words decoded, quotes and escapes undone, spaces single."""
+    if not text:
+        return ""
+    text = text[: 4 * MAX_NAME_LENGTH]
+    if "=?" in text:
+        text = decode_words(text)
+    text = _SPACES.sub(" ", text).strip()
+    if "\\" in text:
+        text = _ESCAPE.sub(r"\1", text)
+    if '"' in text:
+        text = (
+            text.replace('"', "").strip()
+            if text.count('"') != 2 or text[0] != '"'
+            else text.strip('"').strip()
+        )
+    if len(text) > 1 and text[0] == text[-1] == "'":
+        text = text[1:-1].strip()
+    return text[:MAX_NAME_LENGTH]
+
+
+def clean_email(text: str) -> str:
+    """An address without the junk around it: quotes, brackets, mailto:, source route, spaces, trailing dots."""
+    if "=?" in text:
+        text = decode_words(text)
+    text = text.strip(_JUNK)
+    if text[:7].lower() == "mailto:":
+        text = text[7:].partition("?")[0]
+    if text.startswith("@") and ":" in text:
+        text = text.rpartition(":")[2]
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    text = text.strip(_JUNK).rstrip(".")
+    if _SPACES.search(text):
+        text = _AROUND_AT.sub("@", text)
+        if not text.startswith('"'):
+            match = _EMAIL.search(text)
+            text = match[0] if match else _SPACES.sub("", text)
+    return text if len(text) <= MAX_EMAIL_LENGTH else ""

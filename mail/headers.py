@@ -1,0 +1,196 @@
+"""Header fields: from raw bytes to names, unfolded values, RFC 2047 words and RFC 2231 parameters decoded.
+
+Linear in the size of the header whatever is in it.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
+
+from mail.charsets import clean, codec_name, decode
+
+MAX_FIELDS = 2_000
+MAX_VALUE_BYTES = 262_144
+MAX_PARAMETERS = 64
+
+_FIELD = re.compile(
+    rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)|([^\n]*+)(?:\n|\Z)",
+)
+_FOLD = re.compile(rb"[ \t]*\r*\n[ \t]*|\r+")
+_KNOWN_FIELD = re.compile(
+    rb"^(?:From|To|Cc|Bcc|Subject|Date|Sender|Reply-To|Message-ID|In-Reply-To|References|MIME-Version"
+    rb"|Content-[A-Za-z-]{2,30}|Received|Return-Path|Delivered-To|X-[A-Za-z0-9-]{2,40}|DKIM-Signature|List-[A-Za-z-]{2,30})"
+    rb"[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*+(?:\?(?!=)[^?]*+)*+)\?=")
+_GAP = re.compile(r"(\?=)[ \t\r\n]+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
+
+
+def read_fields(block: bytes) -> tuple[list[tuple[str, bytes]], int]:
+    """Name and unfolded raw value of each field of a header block, and where in the block the fields end.
+
+    A line that is no field is skipped while known fields follow it; otherwise the body begins there.
+    """
+    fields: list[tuple[str, bytes]] = []
+    for match in _FIELD.finditer(block):
+        name, value, other = match.groups()
+        if name is not None:
+            if b"\n" in value or b"\r" in value:
+                value = _FOLD.sub(b" ", value.rstrip(b"\r\n"))
+            fields.append((name.decode("ascii"), value.strip()[:MAX_VALUE_BYTES]))
+            if len(fields) >= MAX_FIELDS:
+                break
+        elif other and not other.isspace():
+            if not fields and other.startswith((b"From ", b">From ")):
+                continue
+            if _KNOWN_FIELD.search(block, match.end()) is None:
+                return fields, match.start()
+    return fields, len(block)
+
+
+def decode_value(raw: bytes) -> str:
+    """The value of a field as readable text: 8-bit bytes and RFC 2047 words decoded, storable."""
+    text = raw.decode("ascii") if raw.isascii() and b"\x1b" not in raw else decode(raw)[0]
+    if "=?" in text:
+        text = decode_words(text)
+    return text.replace("\x00", "") if "\x00" in text else text
+
+
+def decode_pairs(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Fields given as text (Gmail API: messages.get, format=metadata), each value unfolded, decoded and storable."""
+    return tuple((clean(name), decode_value(raw_value(value))) for name, value in pairs)
+
+
+def raw_value(value: str) -> bytes:
+    """A value given as text in the form that `read_fields` gives: one line of bytes."""
+    raw = value.encode("utf-8", "surrogateescape" if not value.isascii() else "strict")
+    return _FOLD.sub(b" ", raw).strip()[:MAX_VALUE_BYTES]
+
+
+def decode_words(text: str) -> str:
+    """Text with its RFC 2047 encoded words decoded; neighbours of one charset are joined before decoding,
+    since senders cut characters in two."""
+    text = _GAP.sub(r"\1", text)
+    out: list[str] = []
+    pending = b""
+    charset = ""
+    position = 0
+    for match in _WORD.finditer(text):
+        if match.start() > position or (pending and match[1].lower() != charset):
+            if pending:
+                out.append(_decode_word_bytes(pending, charset))
+                pending = b""
+            out.append(text[position : match.start()])
+        charset = match[1].lower()
+        pending += _word_bytes(match[2], match[3])
+        position = match.end()
+    if pending:
+        out.append(_decode_word_bytes(pending, charset))
+    out.append(text[position:])
+    return "".join(out)
+
+
+def _word_bytes(encoding: str, payload: str) -> bytes:
+    data = payload.encode("utf-8", "replace")
+    if encoding in "bB":
+        return decode_base64(data)
+    return binascii.a2b_qp(data.replace(b" ", b"_").replace(b"_", b"=20"))
+
+
+def _decode_word_bytes(data: bytes, charset: str) -> str:
+    text = decode(data, charset)[0]
+    # A decoded line break would let a value look like two fields.
+    return text.replace("\r", " ").replace("\n", " ") if "\n" in text or "\r" in text else text
+
+
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_PADDING = re.compile(rb"=[=\s]*")
+_STRICT_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+\Z")
+
+
+def decode_base64(data: bytes) -> bytes:
+    """Bytes of base64 text; foreign characters are skipped, padding may be wrong, pieces may be glued together."""
+    head = data.find(b"=")
+    if head >= 0 and len(data) - head > 4:
+        tail = data[head:].strip(b"= \t\r\n")
+        if tail:
+            pieces = [data[:head], *_PADDING.split(tail)]
+            return b"".join(
+                _decode_piece(piece)
+                for number, piece in enumerate(pieces)
+                if number == 0 or _STRICT_BASE64.match(piece)
+            )
+    try:
+        return binascii.a2b_base64(data)
+    except binascii.Error:
+        return _decode_piece(data)
+
+
+def _decode_piece(data: bytes) -> bytes:
+    data = _NOT_BASE64.sub(b"", data)
+    if len(data) % 4 == 1:
+        data = data[:-1]
+    return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
+
+
+_PARAMETER = re.compile(
+    r";\s*+([^\s=;\"]++)\s*+=\s*+(?:\"((?:[^\"\\]++|\\.)*+)\"|([^;]*+))",
+    re.DOTALL,
+)
+_SECTION = re.compile(r"([^*]+)(?:\*(\d{1,4}))?(\*)?\Z")
+_UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+def read_parameters(raw: bytes) -> tuple[str, dict[str, str]]:
+    """The leading value (lower case) and the parameters of a Content-Type or Content-Disposition field.
+
+    Parameter names are lower case; RFC 2231 continuations and charsets and RFC 2047 words are decoded.
+    """
+    text = raw.decode("ascii") if raw.isascii() else decode(raw)[0]
+    head, _, _ = text.partition(";")
+    parameters: dict[str, str] = {}
+    if len(head) == len(text):
+        return head.strip().lower(), parameters
+    sections: dict[str, list[tuple[int, bool, str]]] = {}
+    for number, match in enumerate(_PARAMETER.finditer(text, len(head))):
+        if number >= MAX_PARAMETERS:
+            break
+        name = match[1].lower()
+        value = match[2]
+        value = (
+            match[3].strip().strip("\"'")
+            if value is None
+            else _UNESCAPE.sub(r"\1", value)
+            if "\\" in value
+            else value
+        )
+        if "*" in name:
+            section = _SECTION.match(name)
+            if section is not None:
+                sections.setdefault(section[1], []).append((int(section[2] or 0), bool(section[3]), value))
+            continue
+        if name not in parameters:
+            parameters[name] = decode_words(value) if "=?" in value else value
+    for name, parts in sections.items():
+        parameters[name] = _join_sections(parts)
+    return head.strip().lower(), {name: clean(value) for name, value in parameters.items()}
+
+
+def _join_sections(parts: list[tuple[int, bool, str]]) -> str:
+    """RFC 2231, 3 and 4: sections in their order, the first extended one names the charset."""
+    parts.sort(key=lambda part: part[0])
+    charset = ""
+    data = b""
+    for number, (_, extended, value) in enumerate(parts):
+        if extended:
+            if number == 0 and value.count("'") >= 2:
+                charset, _, value = value.split("'", 2)
+            data += unquote_to_bytes(value)
+        else:
+            data += value.encode("utf-8", "replace")
+    text = decode(data, charset if codec_name(charset) else None)[0]
+    return decode_words(text) if "=?" in text else text

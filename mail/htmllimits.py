@@ -1,0 +1,70 @@
+"""Html that costs a browser-grade parser no more than its size: nesting and attributes of one element are capped.
+
+HTML5 tree building looks at every open element for each new one, and at every attribute for each further one; without
+caps 100 kB of `<div>` take seconds.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Chromium stops at 512.
+MAX_DEPTH = 400
+MAX_ATTRIBUTES = 200
+MAX_HTML_LENGTH = 4_194_304
+# Below these a page cannot cost much.
+_FEW_TAGS = 1_500
+_SHORT_HTML = 4_000
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_CROWDED = re.compile(
+    r"<[a-zA-Z][^\s/>]*+(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+){%d}"
+    % MAX_ATTRIBUTES
+)
+_FLAT = "wbr"
+# Elements that hold nothing, or that the next of their kind closes.
+_UNCOUNTED = frozenset(
+    "area base body br col colgroup dd dt embed head hr html img input li link meta option p param rp rt source td tbody tfoot"
+    " th thead tr track wbr".split()
+)
+
+
+def bounded(html: str) -> str:
+    """The html with at most `MAX_HTML_LENGTH` characters, `MAX_DEPTH` open elements, `MAX_ATTRIBUTES` on a tag.
+
+    Elements beyond the depth turn into `<wbr>`, so that their text stays.
+    """
+    html = html[:MAX_HTML_LENGTH]
+    if len(html) > _SHORT_HTML and _CROWDED.search(html) is not None:
+        html = _CROWDED.sub(lambda match: f"{match[0]}>", html)
+    if html.count("<") > _FEW_TAGS:
+        html = _flatten(html)
+    return html
+
+
+def _flatten(html: str) -> str:
+    open_by_name: dict[str, int] = {}
+    dropped: dict[str, int] = {}
+    depth = 0
+
+    def keep(match: re.Match[str]) -> str:
+        nonlocal depth
+        name = match[2].lower()
+        if name in _UNCOUNTED:
+            return match[0]
+        if match[1]:
+            if dropped.get(name):
+                dropped[name] -= 1
+                return f"</{_FLAT}"
+            if open_by_name.get(name):
+                open_by_name[name] -= 1
+                depth -= 1
+            return match[0]
+        if depth >= MAX_DEPTH:
+            dropped[name] = dropped.get(name, 0) + 1
+            return f"<{_FLAT}"
+        open_by_name[name] = open_by_name.get(name, 0) + 1
+        depth += 1
+        return match[0]
+
+    return _TAG.sub(keep, html)

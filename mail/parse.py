@@ -1,0 +1,315 @@
+"""Any bytes to one `Mail`: never raises, never hangs, and says in `problems` what it could not read.
+
+Python's own email package is not under it: `policy.default` raises on some real mail and takes seconds on some headers,
+compat32 costs twice the time. The tree is read from offsets (`mime`), each subject has its file: `headers`, `charsets`,
+`addresses`, `dates`, `references`, `bodies`, `tnef`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from mail.addresses import lone_angle, read_addresses
+from mail.bodies import Bodies, Piece, join_html, select
+from mail.charsets import clean
+from mail.dates import read_date
+from mail.headers import decode_pairs, decode_value, raw_value, read_fields
+from mail.htmltext import text_of
+from mail.message import Address, Attachment, EmbeddedMail, Headers, Mail
+from mail.mime import Part, clean_filename, read_content_fields, read_tree
+from mail.references import read_ids, read_message_id
+from mail.tnef import read_tnef
+
+# Gmail takes in 50 MB and sends out 36,700,160 bytes; what is longer is read up to here.
+MAX_MAIL_BYTES = 104_857_600
+MAX_EMBEDDED = 50
+MAX_STATUS_GROUPS = 500
+MAX_SUBJECT_LENGTH = 2_000
+MAX_ATTACHMENTS = 500
+
+RawFields = dict[str, list[bytes]]
+
+_WORD_CHARSET = re.compile(rb"=\?([^?\s*]{2,40})[*?]")
+_EMPTY_LINES = re.compile(rb"\r?\n(?:[ \t]*\r?\n)+")
+_HEADER_PARTS = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
+_MAIL_PARTS = frozenset({"message/rfc822", "message/global"})
+_STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_ENDINGS = {
+    "text/plain": ".txt",
+    "text/html": ".html",
+    "text/calendar": ".ics",
+    "text/csv": ".csv",
+    "text/vcard": ".vcf",
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "image/svg+xml": ".svg",
+    "application/pdf": ".pdf",
+    "application/zip": ".zip",
+    "application/pgp-signature": ".asc",
+    "application/pkcs7-signature": ".p7s",
+    "application/pkcs7-mime": ".p7m",
+    "message/delivery-status": ".txt",
+    "text/rfc822-headers": ".txt",
+}
+
+
+def parse(raw: bytes) -> Mail:
+    """The mail in any bytes. Texts store in PostgreSQL, attachments are decoded; linear in the size of the mail."""
+    problems: list[str] = []
+    if len(raw) > MAX_MAIL_BYTES:
+        raw = raw[:MAX_MAIL_BYTES]
+        problems.append("mail cut at 100 MiB")
+    root = _read_root(raw, problems)
+    bodies = select(root, _charset_hints(root))
+    return _assemble(Headers(_decode_fields(root.fields)), root, bodies, problems)
+
+
+def parse_headers(pairs: Iterable[tuple[str, str]]) -> Mail:
+    """A mail of which only the header fields are known (Gmail API: messages.get, format=metadata): no bodies."""
+    pairs = list(pairs)
+    root = Part(b"", 0, 0, [(clean(name), raw_value(value)) for name, value in pairs if name], "")
+    read_content_fields(root)
+    return _assemble(Headers(decode_pairs(pairs)), root, Bodies(), [])
+
+
+def _read_root(raw: bytes, problems: list[str]) -> Part:
+    if not raw.strip():
+        problems.append("empty mail")
+    if b"\n" not in raw and b"\r" in raw:
+        raw = raw.replace(b"\r", b"\n")
+    return read_tree(raw, problems)
+
+
+def _decode_fields(fields: list[tuple[str, bytes]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, decode_value(value)) for name, value in fields)
+
+
+def _charset_hints(root: Part) -> tuple[str, ...]:
+    """Charsets that the mail names anywhere, for bytes that do not say theirs."""
+    hints = [part.parameters["charset"] for part in _parts(root) if "charset" in part.parameters]
+    for name, value in root.fields:
+        if b"=?" in value and name.lower() in ("subject", "from"):
+            hints.extend(
+                charset.decode("ascii", "replace") for charset in _WORD_CHARSET.findall(value[:2000])
+            )
+    return tuple(dict.fromkeys(hints))
+
+
+def _parts(root: Part) -> Iterator[Part]:
+    """All parts, depth first, in the order of the mail."""
+    stack = [root]
+    while stack:
+        part = stack.pop()
+        yield part
+        stack.extend(reversed(part.children))
+
+
+def _assemble(headers: Headers, root: Part, bodies: Bodies, problems: list[str]) -> Mail:
+    fields: RawFields = {}
+    for name, value in root.fields:
+        fields.setdefault(name.lower(), []).append(value)
+    from_, sender = _read_sender(fields, problems)
+    date_value = headers.get("date")
+    date = read_date(date_value)
+    if date is None:
+        problems.append("date unreadable" if date_value else "date missing")
+    id_value = headers.get("message-id")
+    message_id = read_message_id(id_value)
+    if message_id is None:
+        problems.append("message id unreadable" if id_value else "message id missing")
+    parts = list(_parts(root))
+    embedded = _read_embedded(parts)
+    attachments, tnef_pieces = _read_attachments(bodies, problems)
+    if not bodies.text and not bodies.html:
+        bodies.text.extend(tnef_pieces)
+        bodies.html.extend(tnef_pieces)
+    html = join_html(bodies.html)
+    if bodies.unread:
+        problems.append("charset of the body wrong or unknown")
+    signed, encrypted = _protection(parts, bodies)
+    if encrypted:
+        problems.append("encrypted: the content cannot be shown")
+    return Mail(
+        headers=headers,
+        from_=from_,
+        sender=sender,
+        to=_read_all(fields, "to"),
+        cc=_read_all(fields, "cc"),
+        bcc=_read_all(fields, "bcc"),
+        reply_to=_read_all(fields, "reply-to"),
+        subject=(headers.get("subject") or "")[:MAX_SUBJECT_LENGTH],
+        date=date,
+        message_id=message_id,
+        in_reply_to=read_ids(headers.get("in-reply-to")),
+        references=read_ids(" ".join(headers.get_all("references")[:10])),
+        text=_plain_text(bodies.text, html, embedded),
+        html=html,
+        attachments=tuple(_mark_inline(attachments, html)),
+        content_type=root.content_type,
+        parts_info=tuple((part.content_type, part.parameters) for part in parts),
+        embedded=embedded,
+        delivery_status=_read_status(parts),
+        signed=signed,
+        encrypted=encrypted,
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _read_all(fields: RawFields, name: str) -> tuple[Address, ...]:
+    values = fields.get(name)
+    if not values:
+        return ()
+    return read_addresses(values[0]) if len(values) == 1 else read_addresses(b", ".join(values[:100]))
+
+
+def _read_sender(fields: RawFields, problems: list[str]) -> tuple[tuple[Address, ...], Address | None]:
+    """The From mailboxes, and the one who sent: the lone `<addr>` of From, else the first; else who else is named."""
+    from_: tuple[Address, ...] = ()
+    for value in fields.get("from", ())[:10]:
+        found = read_addresses(value)
+        lone = lone_angle(value)
+        if lone is not None:
+            sender = next((address for address in found if address.email == lone), Address("", lone))
+            return found or (sender,), sender
+        if any("@" in address.email for address in found):
+            return found, next(address for address in found if "@" in address.email)
+        from_ = from_ or found
+    problems.append("sender unreadable" if fields.get("from") else "sender missing")
+    for name in ("sender", "reply-to", "resent-from", "x-sender", "x-original-from", "return-path"):
+        for value in fields.get(name, ())[:3]:
+            for address in read_addresses(value):
+                if "@" in address.email and not from_:
+                    problems.append(f"sender taken from {name}")
+                    return from_, address
+    return from_, from_[0] if from_ else None
+
+
+def _plain_text(pieces: list[Piece], html: str | None, embedded: tuple[EmbeddedMail, ...]) -> str | None:
+    """The body as plain text: of its plain parts, else of its html, else of the mail inside it."""
+    text = "\n".join(text_of(piece) if is_html else piece for piece, is_html in pieces) if pieces else None
+    if html is not None and (text is None or not text.strip()):
+        text = text_of(html)
+    if text is None and embedded:
+        text = embedded[0].text
+    return text
+
+
+def _read_attachments(bodies: Bodies, problems: list[str]) -> tuple[list[Attachment], list[Piece]]:
+    """The attachments, those inside winmail.dat unpacked, and the body that one held."""
+    found: list[Attachment] = []
+    pieces: list[Piece] = []
+    for part in bodies.attachments:
+        if len(found) >= MAX_ATTACHMENTS:
+            problems.append("too many attachments")
+            break
+        content = part.payload()
+        if (
+            part.content_type in ("application/ms-tnef", "application/vnd.ms-tnef")
+            or part.filename == "winmail.dat"
+        ):
+            tnef = read_tnef(content)
+            if tnef is not None and (tnef.files or tnef.text or tnef.html):
+                found.extend(
+                    Attachment(name, "application/octet-stream", len(data), None, False, data, part.part_id)
+                    for name, data in tnef.files
+                )
+                if tnef.html:
+                    pieces.append((tnef.html, True))
+                elif tnef.text:
+                    pieces.append((tnef.text, False))
+                continue
+            problems.append("winmail.dat unreadable")
+        inline = part.disposition == "inline"
+        name = part.filename or _default_name(part, content)
+        found.append(
+            Attachment(name, part.content_type, len(content), part.content_id, inline, content, part.part_id)
+        )
+    return found, pieces
+
+
+def _default_name(part: Part, content: bytes) -> str:
+    if part.content_type in _MAIL_PARTS:
+        fields, _ = read_fields(content[:8192])
+        subject = next((decode_value(value) for name, value in fields if name.lower() == "subject"), "")
+        return clean_filename((subject[:100] or "message") + ".eml") or "message.eml"
+    if part.content_type == "text/calendar":
+        return "invite.ics"
+    stem = f"part-{part.part_id}" if part.part_id else "part"
+    return stem + _ENDINGS.get(part.content_type, "")
+
+
+def _mark_inline(attachments: list[Attachment], html: str | None) -> Iterator[Attachment]:
+    """What the html shows by its Content-ID is inline, whatever its disposition says."""
+    for attachment in attachments:
+        if (
+            attachment.content_id
+            and not attachment.inline
+            and html is not None
+            and "cid:" + attachment.content_id in html
+        ):
+            yield Attachment(
+                attachment.filename,
+                attachment.content_type,
+                attachment.size,
+                attachment.content_id,
+                True,
+                attachment.content,
+                attachment.part_id,
+            )
+        else:
+            yield attachment
+
+
+def _read_embedded(parts: list[Part]) -> tuple[EmbeddedMail, ...]:
+    found: list[EmbeddedMail] = []
+    for part in parts:
+        if part.content_type in _HEADER_PARTS:
+            fields, _ = read_fields(part.payload().lstrip(b"\r\n"))
+            found.append(EmbeddedMail(Headers(_decode_fields(fields)), part.content_type))
+        elif part.content_type in _MAIL_PARTS and part.end > part.start:
+            inner = _read_root(part.payload(), [])
+            pieces = select(inner, _charset_hints(inner)).text
+            text = (
+                "\n".join(text_of(piece) if is_html else piece for piece, is_html in pieces)
+                if pieces
+                else None
+            )
+            found.append(EmbeddedMail(Headers(_decode_fields(inner.fields)), part.content_type, text))
+        if len(found) >= MAX_EMBEDDED:
+            break
+    return tuple(found)
+
+
+def _read_status(parts: list[Part]) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """Groups of fields of the delivery status (RFC 3464): of the whole message first, then of each recipient."""
+    groups: list[tuple[tuple[str, str], ...]] = []
+    for part in parts:
+        if part.content_type in _STATUS_PARTS:
+            for block in _EMPTY_LINES.split(part.payload().strip(), maxsplit=MAX_STATUS_GROUPS):
+                fields, _ = read_fields(block)
+                if fields:
+                    groups.append(_decode_fields(fields))
+    return tuple(groups)
+
+
+def _protection(parts: list[Part], bodies: Bodies) -> tuple[bool, bool]:
+    """Whether the mail is signed and whether it is encrypted (S/MIME, PGP/MIME, PGP in the text)."""
+    signed = encrypted = False
+    for part in parts:
+        content_type = part.content_type
+        if content_type == "multipart/signed":
+            signed = True
+        elif content_type in ("multipart/encrypted", "application/pgp-encrypted"):
+            encrypted = True
+        elif content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
+            kind = part.parameters.get("smime-type", "").lower()
+            signed = signed or kind == "signed-data"
+            encrypted = encrypted or kind not in ("signed-data", "certs-only")
+    for text, _ in bodies.text:
+        if "-----BEGIN PGP" in text:
+            signed = signed or "-----BEGIN PGP SIGNED MESSAGE-----" in text
+            encrypted = encrypted or "-----BEGIN PGP MESSAGE-----" in text
+    return signed, encrypted
