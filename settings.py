@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     app_env: Literal["development", "test", "production"] = "development"
     state_dir: Path = Path(".local")
     log_format: Literal["console", "json"] = "console"
+    worker_metrics_host: str = "127.0.0.1"
+    worker_metrics_port: int = Field(0, ge=0, le=65535)
 
     # Parts that we stand on
     database_url: str = "postgresql://postgres@127.0.0.1:5432/crm"
