@@ -1,1 +1,1 @@
-"""One step of a workflow turned into calls on crm/, gmail/, delivery/ and storage/: thin, with collaborators injected."""
+"""One step of a workflow turned into calls on the rooms below: thin, with collaborators injected."""

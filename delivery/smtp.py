@@ -1,14 +1,14 @@
 """A location's SMTP provider: bulk, automation, and individual mail without a mailbox (S25).
 
-SMTP has no idempotency key. Until the data is handed over nothing has left and trying again is safe; after that only
-the answer tells, and where that is lost the outcome is unknown and the mail is never sent again.
+SMTP has no idempotency key. Until the data is handed over nothing has left and trying again is safe; after that
+only the answer tells, and where that is lost the outcome is unknown and the mail is never sent again.
 """
 
 from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -93,8 +93,18 @@ class SmtpConnection:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def send(self, return_path: str, recipients: Sequence[str], content: bytes) -> list[tuple[str, str]]:
+    def send(
+        self,
+        return_path: str,
+        recipients: Sequence[str],
+        content: bytes,
+        *,
+        before_data: Callable[[], None] = lambda: None,
+    ) -> list[tuple[str, str]]:
         """Hand one mail over; returns (recipient, reason) for those refused while others were taken.
+
+        Args:
+            before_data: called when all is agreed and nothing has left: write down that the mail is handed over now.
 
         Raises:
             ProviderUnreachable: nothing has left; try again.
@@ -127,6 +137,7 @@ class SmtpConnection:
         except ProviderRefused:
             self._reset()
             raise
+        before_data()
         try:
             smtp.send(_dot_stuffed(content))
             code, answer = smtp.getreply()

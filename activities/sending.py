@@ -1,0 +1,106 @@
+"""The steps of a message that leaves: what is next, and leaving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from temporalio import activity
+
+from activities.gmail_sending import GmailSender
+from activities.smtp_sending import SmtpSender
+from crm import leaving, outbound
+from crm.leaving import Next, Way
+from crm.ledger import Limits, record_sent
+from gmail.budget import Priority
+from gmail.mailbox import Mailbox
+from gmail.values import Headline
+from mail.parse import parse_headers
+from models import Account
+from models.columns import now
+from storage.database import Database
+from workflows.values import SendStep
+
+OVERDUE_AFTER = timedelta(minutes=3)
+
+
+class Sending:
+    """Activities of SendMessageWorkflow and of the sweep that finds messages whose workflow was lost."""
+
+    def __init__(
+        self,
+        database: Database,
+        gmail: GmailSender,
+        smtp: SmtpSender,
+        mailbox_of: Callable[[str, Priority], Mailbox],
+        limits: Limits,
+    ) -> None:
+        self._database = database
+        self._gmail = gmail
+        self._smtp = smtp
+        self._mailbox_of = mailbox_of
+        self._limits = limits
+
+    @activity.defn
+    def prepare_to_leave(self, message_id: str) -> SendStep:
+        """Decide what the message does now; takes its place in the queue of its address."""
+        return _step(self._next(message_id))
+
+    @activity.defn
+    def leave(self, message_id: str) -> SendStep:
+        """Let it leave, from wherever an earlier try stopped."""
+        next_step = self._next(message_id)
+        if next_step.way is Way.GMAIL:
+            return _step(self._gmail.leave(message_id, attempt=activity.info().attempt))
+        if next_step.way is Way.WITHDRAW:
+            return _step(self._gmail.withdraw(message_id, attempt=activity.info().attempt))
+        if next_step.way is Way.SMTP:
+            return _step(self._smtp.leave(message_id))
+        return _step(next_step)
+
+    @activity.defn
+    def overdue_messages(self) -> list[str]:
+        """Ids of messages that should have moved and did not: their workflow is started again."""
+        with self._database.session() as session:
+            return outbound.overdue(session, now() - OVERDUE_AFTER)
+
+    @activity.defn
+    def seed_send_ledger(self, account_id: str) -> int:
+        """Count what the address sent within the window before it was connected (S26); returns how many mails."""
+        with self._database.session() as session:
+            email_key = session.get_one(Account, account_id).email_key
+        since = now() - self._limits.window
+        counted = 0
+        for headline in self._mailbox_of(account_id, Priority.SYNC).sent_since(int(since.timestamp() * 1000)):
+            activity.heartbeat(counted)
+            if not isinstance(headline, Headline):
+                raise headline
+            with self._database.session() as session:
+                record_sent(
+                    session,
+                    email_key,
+                    headline.id,
+                    count_recipients(headline),
+                    datetime.fromtimestamp(headline.internal_date / 1000, now().tzinfo),
+                    stamp=headline.header(outbound.STAMP_HEADER),
+                )
+            counted += 1
+        return counted
+
+    def _next(self, message_id: str) -> Next:
+        with self._database.session() as session:
+            return leaving.next_step(session, message_id, self._limits)
+
+
+def count_recipients(headline: Headline) -> int:
+    """How many a mail in SENT went to: To, Cc and Bcc, each address once."""
+    mail = parse_headers(headline.headers)
+    return len({address.key for address in (*mail.to, *mail.cc, *mail.bcc)})
+
+
+def _step(next_step: Next) -> SendStep:
+    if next_step.way is Way.DONE:
+        return SendStep(kind="done", wake=next_step.wake)
+    if next_step.way is Way.WAIT:
+        return SendStep(kind="wait", until=next_step.until, why=next_step.why, wake=next_step.wake)
+    return SendStep(kind="leave", wake=next_step.wake)

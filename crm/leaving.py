@@ -1,0 +1,260 @@
+"""How far an outbound message has come and what is next: read from its row, written first (S27)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+
+from crm import events
+from crm.ledger import Ledger, Limits
+from crm.outbound import recipients_of, set_status
+from models import Account, Decision, GmailMessage, LedgerEntry, Message, Participant, TimelineEntry, User
+from models.columns import now as clock
+from models.states import AccountState, MessageStatus, Outcome, Role
+
+OPEN = frozenset(
+    {
+        MessageStatus.QUEUED,
+        MessageStatus.WAITING_FOR_LIMIT,
+        MessageStatus.SCHEDULED,
+        MessageStatus.HELD,
+        MessageStatus.SENDING,
+    }
+)
+INTERACTIVE_PRIORITY, OTHER_PRIORITY = 1, 5
+"""In the queue of an address an answer to somebody goes before the rest (S26)."""
+WHILE_CONNECTING = timedelta(seconds=5)
+
+
+class Way(StrEnum):
+    """What a message does next."""
+
+    GMAIL = "gmail"
+    WITHDRAW = "withdraw"
+    """A draft lies in a mailbox that is no longer the sender: take it back, then go on from the new one."""
+    SMTP = "smtp"
+    WAIT = "wait"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The next step of a message; `until` None: until its row changes."""
+
+    way: Way
+    until: datetime | None = None
+    why: str = ""
+    wake: list[str] = field(default_factory=list)
+
+
+def locked(session: Session, message_id: str) -> Message:
+    """The message's row, for this transaction alone."""
+    return session.exec(select(Message).where(Message.id == message_id).with_for_update()).one()
+
+
+def next_step(session: Session, message_id: str, limits: Limits) -> Next:
+    """Decide what a message does now; takes its place, and writes `sending` before anything is done."""
+    message = locked(session, message_id)
+    if message.status not in OPEN:
+        return Next(Way.DONE, wake=_followers(session, message, limits))
+    if message.status == MessageStatus.HELD and message.send_asked_at is None:
+        return Next(Way.WAIT, why=message.status_detail or "held for a person")
+    if message.status == MessageStatus.SENDING or message.send_asked_at is not None:
+        return Next(Way.GMAIL if message.account_id else Way.SMTP)
+    if message.send_at is not None and message.send_at > clock():
+        set_status(session, message, MessageStatus.SCHEDULED)
+        message.leaves_at = message.send_at
+        return Next(Way.WAIT, message.send_at, "its time to leave")
+    if message.account_id is None:
+        set_status(session, message, MessageStatus.SENDING)
+        return Next(Way.SMTP)
+    return _through_gmail(session, message, limits)
+
+
+def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
+    user = session.get_one(User, message.user_id)
+    if user.active_account_id is None:
+        set_status(
+            session, message, MessageStatus.HELD, "The mailbox is disconnected; connect it and send again."
+        )
+        message.leaves_at = None
+        return Next(Way.WAIT, why="held: the mailbox is disconnected")
+    if user.active_account_id != message.account_id:
+        if message.draft_asked_at is not None:
+            return Next(Way.WITHDRAW)
+        _move(session, message, session.get_one(Account, user.active_account_id))
+    account = session.get_one(Account, message.account_id)
+    if account.state == AccountState.CONNECTING:
+        return Next(Way.WAIT, clock() + WHILE_CONNECTING, "the mailbox is being connected")
+    if account.state not in (AccountState.ACTIVE, AccountState.RECOVERING):
+        set_status(
+            session, message, MessageStatus.QUEUED, "Waits until the connection to Gmail is authorised again."
+        )
+        message.leaves_at = None
+        return Next(Way.WAIT, why="the mailbox needs a new consent")
+    ledger = Ledger.of_account(session, account, limits=limits)
+    priority = INTERACTIVE_PRIORITY if message.reply_to_message_id else OTHER_PRIORITY
+    ledger.enter(message.id, len(recipients_of(session, message.id)), priority=priority)
+    place = ledger.ask(message.id)
+    if place.granted:
+        set_status(session, message, MessageStatus.SENDING)
+        message.leaves_at = clock()
+        return Next(Way.GMAIL)
+    if place.leaves_at is None:
+        fail(session, message, "It has more recipients than the mailbox may send to in a day.")
+        return Next(Way.DONE)
+    message.leaves_at = place.leaves_at
+    set_status(session, message, MessageStatus.WAITING_FOR_LIMIT, "Waits for Gmail's daily limit.")
+    _tell_estimates(session, ledger)
+    return Next(Way.WAIT, place.leaves_at, "a place within Gmail's daily limit")
+
+
+def _move(session: Session, message: Message, account: Account) -> None:
+    """The user switched: what has not begun to leave goes from the new address (S4)."""
+    message.account_id, message.from_email, message.gmail_thread_id = account.id, account.email, None
+    message.sent_gmail_id = None
+    entry = session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
+    if entry is not None:
+        session.delete(entry)
+        session.flush()
+    for participant in _senders(session, message.id):
+        participant.email, participant.email_key = account.email, account.email_key
+    events.emit(session, message.location_id, events.MESSAGE_UPDATED, message.id)
+
+
+def _senders(session: Session, message_id: str) -> list[Participant]:
+    return list(
+        session.exec(
+            select(Participant).where(Participant.message_id == message_id, Participant.role == Role.FROM)
+        )
+    )
+
+
+def _tell_estimates(session: Session, ledger: Ledger) -> None:
+    """Every waiting mail of the address shows when it leaves."""
+    for message_id, leaves_at in ledger.estimates():
+        waiting = session.get(Message, message_id)
+        if waiting is not None and waiting.status == MessageStatus.WAITING_FOR_LIMIT:
+            waiting.leaves_at = leaves_at
+
+
+def _followers(session: Session, message: Message, limits: Limits) -> list[str]:
+    """Those whose place moved forward because this message gave its own up."""
+    if message.status == MessageStatus.SENT or message.account_id is None:
+        return []
+    account = session.get(Account, message.account_id)
+    if account is None:
+        return []
+    ledger = Ledger.of_account(session, account, limits=limits)
+    ledger.release(message.id)
+    session.flush()
+    return [message_id for message_id, at in ledger.estimates() if at is not None and at <= clock()]
+
+
+def fail(session: Session, message: Message, reason: str) -> None:
+    """It will not leave; its place goes to the next."""
+    set_status(session, message, MessageStatus.FAILED, reason)
+    message.leaves_at = None
+    entry = session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
+    if entry is not None and entry.state in ("waiting", "reserved"):
+        entry.state, entry.at = "released", None
+
+
+def wait_for_limit(session: Session, message: Message, until: datetime, reason: str) -> None:
+    """Gmail says that the limit is reached: the address's whole queue waits until then (S20, S26)."""
+    account = session.get_one(Account, message.account_id)
+    for same_mailbox in session.exec(select(Account).where(Account.email_key == account.email_key)):
+        if same_mailbox.sends_blocked_until is None or same_mailbox.sends_blocked_until < until:
+            same_mailbox.sends_blocked_until = until
+            session.add(
+                TimelineEntry(
+                    account_id=same_mailbox.id,
+                    kind="sending_limit",
+                    detail=f"Gmail's sending limit is reached; mail waits until {until:%Y-%m-%d %H:%M} UTC.",
+                )
+            )
+    entry = session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
+    if entry is not None:
+        entry.state, entry.at = "waiting", None
+    message.leaves_at = until
+    set_status(session, message, MessageStatus.WAITING_FOR_LIMIT, reason)
+
+
+def record_sent(
+    session: Session,
+    message: Message,
+    *,
+    gmail_id: str,
+    gmail_thread_id: str,
+    message_id_header: str | None,
+    from_email: str | None,
+    at: datetime,
+) -> None:
+    """It has left: status, real Message-ID, ledger, the SENT copy and its decision."""
+    account = session.get_one(Account, message.account_id)
+    detail = None
+    if from_email and message.from_email and from_email.lower() != message.from_email.lower():
+        detail = f"Gmail sent it from {from_email}, since {message.from_email} is not verified there."
+        message.from_email = from_email
+    if message.status not in (MessageStatus.BOUNCED, MessageStatus.DELAYED):
+        set_status(session, message, MessageStatus.SENT, detail)
+    message.message_id_header = message_id_header or message.message_id_header
+    message.sent_at, message.leaves_at, message.sent_gmail_id = at, None, gmail_id
+    message.gmail_thread_id = gmail_thread_id
+    Ledger.of_account(session, account, limits=Limits()).used(message.id, gmail_id, at)
+    session.execute(
+        insert(GmailMessage)
+        .values(
+            account_id=account.id,
+            gmail_id=gmail_id,
+            message_id=message.id,
+            gmail_thread_id=gmail_thread_id,
+            internal_date=at,
+            sent=True,
+            unread=False,
+            deleted=False,
+        )
+        .on_conflict_do_nothing()
+    )
+    session.execute(
+        insert(Decision)
+        .values(
+            account_id=account.id,
+            gmail_id=gmail_id,
+            at=clock(),
+            outcome=Outcome.SYNCED,
+            rule="S11",
+            detail="sent from the CRM",
+            message_id=message.id,
+            gmail_thread_id=gmail_thread_id,
+            internal_date=at,
+            attempts=0,
+            left_thread=False,
+        )
+        .on_conflict_do_nothing()
+    )
+    events.emit(session, message.location_id, events.CONVERSATION_UPDATED, message.conversation_id)
+
+
+def gmail_thread_to_answer_in(session: Session, message: Message) -> str | None:
+    """The sending mailbox's thread of what this message answers: thread ids differ by mailbox."""
+    if message.reply_to_message_id is None or message.account_id is None:
+        return None
+    own = session.exec(
+        select(GmailMessage.gmail_thread_id).where(
+            GmailMessage.message_id == message.reply_to_message_id,
+            GmailMessage.account_id == message.account_id,
+        )
+    ).first()
+    if own is not None:
+        return own
+    return session.exec(
+        select(GmailMessage.gmail_thread_id)
+        .join(Message, col(Message.id) == col(GmailMessage.message_id))
+        .where(Message.thread_id == message.thread_id, GmailMessage.account_id == message.account_id)
+        .order_by(col(GmailMessage.internal_date).desc())
+    ).first()
