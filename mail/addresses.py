@@ -34,7 +34,7 @@ _JUNK = " \t\r\n\"'<>,;"
 
 
 def read_addresses(raw: bytes) -> tuple[Address, ...]:
-    """The mailboxes in the raw value of an address field, at most `MAX_ADDRESSES`; group names are left out."""
+    """The mailboxes in the raw value of an address field, at most `MAX_ADDRESSES`; group names go."""
     if not raw:
         return ()
     text = clean(raw.decode("ascii") if raw.isascii() and b"\x1b" not in raw else decode(raw)[0])
@@ -229,7 +229,7 @@ def clean_name(text: str) -> str:
 
 
 def clean_email(text: str) -> str:
-    """An address without the junk around it: quotes, brackets, mailto:, source route, spaces, trailing dots."""
+    """An address without junk around it: quotes, brackets, mailto:, source route, spaces, dots."""
     if "=?" in text:
         text = decode_words(text)
     text = text.strip(_JUNK)

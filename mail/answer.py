@@ -1,4 +1,4 @@
-"""Replies and forwards: their subject, the ids that thread them, and the quoted original, as Gmail writes them."""
+"""Replies and forwards: subject, the ids that thread them, and the quoted original, as Gmail writes them."""
 
 from __future__ import annotations
 
@@ -47,24 +47,25 @@ def reply_text(mail: Mail, text: str) -> str:
 def reply_html(mail: Mail, html: str) -> str:
     """The answer's html with the original, sanitised, quoted below it."""
     return (
-        f'{html}<br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">{html_entities.escape(_wrote(mail))}<br></div>'
+        f'{html}<br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">'
+        f"{html_entities.escape(_wrote(mail))}<br></div>"
         f'<blockquote class="gmail_quote" style="{_QUOTE_STYLE}">{_original_html(mail)}</blockquote></div>'
     )
 
 
 def forward_text(mail: Mail, text: str) -> str:
-    """The forward's plain text: what the user wrote, then the original under Gmail's marker and its headers."""
+    """The forward's plain text: what the user wrote, then the original under Gmail's marker."""
     head = "\n".join(f"{name}: {value}" for name, value in _forwarded_headers(mail))
     body = (mail.text or "")[:MAX_QUOTED_LENGTH]
     return f"{text.rstrip()}\n\n---------- Forwarded message ---------\n{head}\n\n\n{body}"
 
 
 def forward_html(mail: Mail, html: str) -> str:
-    """The forward's html: what the user wrote, then the original, sanitised, under Gmail's marker and its headers."""
+    """The forward's html: what the user wrote, then the original, sanitised, under Gmail's marker."""
     head = "<br>".join(f"{name}: {html_entities.escape(value)}" for name, value in _forwarded_headers(mail))
     return (
-        f'{html}<br><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">---------- Forwarded message ---------<br>'
-        f"{head}<br></div><br><br>{_original_html(mail)}</div>"
+        f'{html}<br><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">'
+        f"---------- Forwarded message ---------<br>{head}<br></div><br><br>{_original_html(mail)}</div>"
     )
 
 

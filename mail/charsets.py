@@ -1,7 +1,7 @@
 """Bytes to text when the declared charset may be missing, unknown or wrong.
 
-The order: a byte order mark; UTF-8 where the bytes are valid UTF-8; the declared charset; what the mail hints at
-elsewhere; a guess from the bytes; windows-1252. Names and supersets follow the WHATWG Encoding Standard.
+The order: a byte order mark; UTF-8 where the bytes are valid UTF-8; the declared charset; what the mail
+hints at elsewhere; a guess from the bytes; windows-1252. Names and supersets follow the WHATWG Encoding Standard.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def clean(text: str) -> str:
 
 @lru_cache(maxsize=512)
 def codec_name(charset: str) -> str:
-    """Python's name of the codec that reads a charset as mail names it; empty for an unknown or unsafe one."""
+    """Python's name of the codec for a charset as mail names it; empty for an unknown or unsafe one."""
     name = charset.strip(" \t\r\n\"'<>;,:=").lower()
     if len(name) > 40:
         return ""
@@ -134,7 +134,7 @@ def codec_name(charset: str) -> str:
     if alias == "":
         return ""
     name = alias or name
-    if name.startswith("windows-") or name.startswith("windows_"):
+    if name.startswith(("windows-", "windows_")):
         name = "cp" + name[8:]
     elif re.fullmatch(r"(?:iso[-_ ]?)?8859[-_]?\d+(?:[:-].*)?", name):
         name = "iso8859-" + re.findall(r"\d+", name.replace("8859", "", 1))[0]
@@ -271,11 +271,11 @@ def _no_latin(data: bytes) -> bool:
 
 
 def guess(data: bytes) -> str:
-    """Codec name for undeclared bytes that are not UTF-8: by the shape of Cyrillic, Greek and East Asian text."""
+    """Codec name for undeclared bytes that are not UTF-8: by the shape of Cyrillic and East Asian text."""
     sample = data[:GUESS_BYTES]
     runs = _HIGH_RUN.findall(sample)
     high = sum(map(len, runs))
-    if high < 4 or not _no_latin(sample) and high < 3 * len(runs):
+    if high < 4 or (not _no_latin(sample) and high < 3 * len(runs)):
         return ""
     lower_1251 = sum(1 for run in runs for b in run if b >= 0xE0)
     upper_1251 = sum(1 for run in runs for b in run if 0xC0 <= b < 0xE0)

@@ -1,4 +1,4 @@
-"""A mail to send, from its values: what every client shows and threads well, checked before anything leaves (S22).
+"""A mail to send, from its values: shown and threaded well by every client, checked before it leaves (S22).
 
 `parse(compose(x))` gives x back. Lines end with CRLF and stay 7 bit. Pure: the date and ids come from the caller.
 """
@@ -39,8 +39,8 @@ MAX_MAIL_BYTES = 36_700_160
 MAX_RECIPIENTS = 2_000
 
 _OWN_FIELDS = frozenset(
-    "from to cc bcc reply-to subject date message-id in-reply-to references mime-version list-unsubscribe"
-    " list-unsubscribe-post".split()
+    {"from", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "in-reply-to", "references"}
+    | {"mime-version", "list-unsubscribe", "list-unsubscribe-post"}
 )
 _CONTENT_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}\Z")
 _CONTENT_ID = re.compile(r"[!-;=?-~]{1,200}\Z")
@@ -56,7 +56,7 @@ class OversizeError(ComposeError):
 
 
 class File(Protocol):
-    """What compose needs of an attachment; `mail.message.Attachment` and `OutgoingFile` are such."""
+    """What compose needs of an attachment: `Attachment` and `OutgoingFile` have it."""
 
     @property
     def filename(self) -> str: ...
@@ -99,11 +99,13 @@ def compose(
 ) -> bytes:
     """The mail as bytes. Without `text` one is made of the html; without both the body is empty.
 
-    `in_reply_to` and `references` are the real ids with brackets (`mail.answer` finds them). `headers` are further fields,
-    such as an opaque X- stamp. `list_unsubscribe` are URLs (https:, mailto:); `one_click` adds RFC 8058's field.
+    `in_reply_to` and `references` are the real ids with brackets (`mail.answer` finds them). `headers` are
+    further fields, such as an opaque X- stamp. `list_unsubscribe` are URLs (https:, mailto:); `one_click`
+    adds the field of RFC 8058.
     Bcc stays in the headers: Gmail delivers by it and takes it out.
 
-    Raises `OversizeError` (S22), `HeaderInjectionError` (a line break in a value), `AddressError`, `ComposeError`.
+    Raises `OversizeError` (S22), `HeaderInjectionError` (a line break in a value), `AddressError` and their
+    base `ComposeError`.
     """
     check_sizes(attachments)
     if len(to) + len(cc) + len(bcc) > MAX_RECIPIENTS:
@@ -159,7 +161,7 @@ def _unsubscribe(urls: Sequence[str], one_click: bool) -> list[str]:
 
 
 def _body(text: str | None, html: str | None, attachments: Sequence[File]) -> bytes:
-    """The MIME entity: mixed(alternative(text, related(html, inline images)), attachments), only what is needed."""
+    """The MIME entity: mixed(alternative(text, related(html, inline)), attachments), only what is needed."""
     inline = [file for file in attachments if html is not None and _is_shown(file, html)]
     others = [file for file in attachments if file not in inline]
     if text is None:

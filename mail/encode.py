@@ -1,4 +1,4 @@
-"""Header fields of a mail that we write: encoded words, quoted names, file names, folded lines; no line break gets in."""
+"""Header fields that we write: encoded words, quoted names, file names, folding; no line break gets in."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def checked_email(field: str, email: str) -> str:
             raise AddressError(
                 f"an address in {field} has a domain that does not exist in DNS form"
             ) from error
-    if _DOMAIN.match(domain) is None and _LITERAL.match(domain) is None or len(local) + len(domain) > 320:
+    if not (_DOMAIN.match(domain) or _LITERAL.match(domain)) or len(local) + len(domain) > 320:
         raise AddressError(f"an address in {field} is not one that mail can be sent to")
     return f"{local}@{domain}"
 
@@ -111,7 +111,7 @@ def date_field(moment: datetime) -> str:
 
 
 def parameter(name: str, value: str) -> str:
-    """A parameter of a structured field with the leading semicolon, RFC 2231 where it is long or not ASCII."""
+    """A parameter of a structured field, its semicolon in front; RFC 2231 where it is long or not ASCII."""
     value = checked(name, value)
     if _PLAIN.match(value) and "\t" not in value and "=?" not in value and len(value) <= 60:
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
@@ -133,7 +133,7 @@ def parameter(name: str, value: str) -> str:
 
 
 def _is_plain(value: str) -> bool:
-    """Whether a value survives as it is: printable ASCII, no encoded word, no space that folding would change."""
+    """Whether a value survives as it is: printable ASCII, no encoded word, no space that folding changes."""
     if (
         _PLAIN.match(value) is None
         or "=?" in value

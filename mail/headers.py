@@ -61,7 +61,7 @@ def decode_value(raw: bytes) -> str:
 
 
 def decode_pairs(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Fields given as text (Gmail API: messages.get, format=metadata), each value unfolded, decoded and storable."""
+    """Fields given as text (Gmail API: messages.get, format=metadata), each value unfolded and decoded."""
     return tuple((clean(name), decode_value(raw_value(value))) for name, value in pairs)
 
 
@@ -113,7 +113,7 @@ _STRICT_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+\Z")
 
 
 def decode_base64(data: bytes) -> bytes:
-    """Bytes of base64 text; foreign characters are skipped, padding may be wrong, pieces may be glued together."""
+    """Bytes of base64 text; foreign characters are skipped, padding may be wrong, pieces glued together."""
     head = data.find(b"=")
     if head >= 0 and len(data) - head > 4:
         tail = data[head:].strip(b"= \t\r\n")

@@ -1,7 +1,7 @@
-"""Html that costs a browser-grade parser no more than its size: nesting and attributes of one element are capped.
+"""Html that costs a parser no more than its size: nesting and the attributes of one element are capped.
 
-HTML5 tree building looks at every open element for each new one, and at every attribute for each further one; without
-caps 100 kB of `<div>` take seconds.
+HTML5 tree building looks at every open element for each new one, and at every attribute for each further
+one; without caps 100 kB of `<div>` take seconds.
 """
 
 from __future__ import annotations
@@ -18,19 +18,50 @@ _SHORT_HTML = 4_000
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _CROWDED = re.compile(
-    r"<[a-zA-Z][^\s/>]*+(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+){%d}"
-    % MAX_ATTRIBUTES
+    r"<[a-zA-Z][^\s/>]*+(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+)"
+    f"{{{MAX_ATTRIBUTES}}}"
 )
 _FLAT = "wbr"
 # Elements that hold nothing, or that the next of their kind closes.
 _UNCOUNTED = frozenset(
-    "area base body br col colgroup dd dt embed head hr html img input li link meta option p param rp rt source td tbody tfoot"
-    " th thead tr track wbr".split()
+    {
+        "area",
+        "base",
+        "body",
+        "br",
+        "col",
+        "colgroup",
+        "dd",
+        "dt",
+        "embed",
+        "head",
+        "hr",
+        "html",
+        "img",
+        "input",
+    }
+    | {
+        "li",
+        "link",
+        "meta",
+        "option",
+        "p",
+        "param",
+        "rp",
+        "rt",
+        "source",
+        "td",
+        "tbody",
+        "tfoot",
+        "th",
+        "thead",
+    }
+    | {"tr", "track", "wbr"}
 )
 
 
 def bounded(html: str) -> str:
-    """The html with at most `MAX_HTML_LENGTH` characters, `MAX_DEPTH` open elements, `MAX_ATTRIBUTES` on a tag.
+    """The html with at most `MAX_HTML_LENGTH` characters, `MAX_DEPTH` open elements, `MAX_ATTRIBUTES` each.
 
     Elements beyond the depth turn into `<wbr>`, so that their text stays.
     """

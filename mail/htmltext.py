@@ -1,7 +1,7 @@
 """The plain-text view of html: what a reader sees, without markup and without what is hidden.
 
-Marks are put into the tree where a line begins or ends, then all text is taken out in one go; a walk over every node
-would cost several times as much.
+Marks are put into the tree where a line begins or ends, then all text is taken out in one go; a walk over
+every node would cost several times as much.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _keep_spaces(node: LexborNode) -> None:
 
 
 def _lay_out(marked: str) -> str:
-    """Text with marks to lines: blank space collapses, adjacent block marks make one break, quotes get their `>`."""
+    """Text with marks to lines: blank space collapses, adjacent block marks are one break, quotes get `>`."""
     text = _SPACE.sub(" ", marked).translate(_INVISIBLE)
     text = _BREAK.sub(r"\1", text)
     text = _BREAKS.sub(_break, text)

@@ -1,6 +1,6 @@
-"""The tree of MIME parts of any bytes. Only offsets are taken; bodies are copied out and decoded when asked for.
+"""The tree of MIME parts of any bytes. Only offsets are taken; bodies are decoded when asked for.
 
-The outer boundary is looked for before the inner one, so that nesting never makes a mail cost more than its size
+The outer boundary is looked for before the inner one, so that a mail never costs more than its size
 times `MAX_DEPTH`.
 """
 
@@ -234,7 +234,7 @@ def clean_filename(name: str) -> str:
 
 
 def decode_transfer(data: bytes, encoding: str, text: bool) -> bytes:
-    """Bytes with a transfer encoding undone; an unknown one, or base64 that is plain words, is left as it is."""
+    """Bytes with a transfer encoding undone; left as they are where it is unknown or not really there."""
     if encoding == "base64":
         return data if text and _reads_as_words(data) else decode_base64(data)
     if encoding == "quoted-printable":

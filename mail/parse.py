@@ -1,8 +1,8 @@
 """Any bytes to one `Mail`: never raises, never hangs, and says in `problems` what it could not read.
 
-Python's own email package is not under it: `policy.default` raises on some real mail and takes seconds on some headers,
-compat32 costs twice the time. The tree is read from offsets (`mime`), each subject has its file: `headers`, `charsets`,
-`addresses`, `dates`, `references`, `bodies`, `tnef`.
+Python's own email package is not under it: `policy.default` raises on some real mail and takes seconds on
+some headers, compat32 costs more time. The tree is read from offsets (`mime`), each subject has its file:
+`headers`, `charsets`, `addresses`, `dates`, `references`, `bodies`, `tnef`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _ENDINGS = {
 
 
 def parse(raw: bytes) -> Mail:
-    """The mail in any bytes. Texts store in PostgreSQL, attachments are decoded; linear in the size of the mail."""
+    """The mail in any bytes. Texts store in PostgreSQL, attachments are decoded; linear in its size."""
     problems: list[str] = []
     if len(raw) > MAX_MAIL_BYTES:
         raw = raw[:MAX_MAIL_BYTES]
@@ -68,7 +68,7 @@ def parse(raw: bytes) -> Mail:
 
 
 def parse_headers(pairs: Iterable[tuple[str, str]]) -> Mail:
-    """A mail of which only the header fields are known (Gmail API: messages.get, format=metadata): no bodies."""
+    """A mail of which only the headers are known (Gmail API: messages.get, format=metadata): no bodies."""
     pairs = list(pairs)
     root = Part(b"", 0, 0, [(clean(name), raw_value(value)) for name, value in pairs if name], "")
     read_content_fields(root)
@@ -166,14 +166,14 @@ def _read_all(fields: RawFields, name: str) -> tuple[Address, ...]:
 
 
 def _read_sender(fields: RawFields, problems: list[str]) -> tuple[tuple[Address, ...], Address | None]:
-    """The From mailboxes, and the one who sent: the lone `<addr>` of From, else the first; else who else is named."""
+    """The From mailboxes, and who sent: the lone `<addr>` of From, else the first; else who else is named."""
     from_: tuple[Address, ...] = ()
     for value in fields.get("from", ())[:10]:
         found = read_addresses(value)
         lone = lone_angle(value)
         if lone is not None:
             sender = next((address for address in found if address.email == lone), Address("", lone))
-            return found or (sender,), sender
+            return (sender,), sender
         if any("@" in address.email for address in found):
             return found, next(address for address in found if "@" in address.email)
         from_ = from_ or found
@@ -284,7 +284,7 @@ def _read_embedded(parts: list[Part]) -> tuple[EmbeddedMail, ...]:
 
 
 def _read_status(parts: list[Part]) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """Groups of fields of the delivery status (RFC 3464): of the whole message first, then of each recipient."""
+    """Groups of fields of the delivery status (RFC 3464): of the whole message, then of each recipient."""
     groups: list[tuple[tuple[str, str], ...]] = []
     for part in parts:
         if part.content_type in _STATUS_PARTS:

@@ -1,4 +1,4 @@
-"""Message ids: of Message-ID, In-Reply-To and References, as malformed and as long as the world sends them."""
+"""Message ids: of Message-ID, In-Reply-To and References, as the world sends them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cap(ids: tuple[str, ...]) -> tuple[str, ...]:
 def answer_references(
     message_id: str | None, references: tuple[str, ...], in_reply_to: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """References of an answer (RFC 5322, 3.6.4): those of the parent, else its single In-Reply-To, then its id."""
+    """References of an answer (RFC 5322, 3.6.4): the parent's, else its single In-Reply-To, then its id."""
     before = references or (in_reply_to if len(in_reply_to) == 1 else ())
     own = (message_id,) if message_id else ()
     return cap(tuple(dict.fromkeys((*(i for i in before if i not in own), *own))))

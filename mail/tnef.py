@@ -46,7 +46,7 @@ def read_tnef(data: bytes) -> Tnef | None:
         )
         text = _text(tnef.body) if tnef.body else None
         html = _text(tnef.htmlbody) if tnef.htmlbody else None
-    # tnefparse raises whatever its unpacking meets (struct.error, IndexError, AssertionError, ...) on broken files.
+    # tnefparse raises whatever its unpacking meets (struct.error, IndexError, ...) on broken files.
     except Exception as error:  # noqa: BLE001
         logging.getLogger(__name__).debug("tnef_unreadable", extra={"error": type(error).__name__})
         return None
