@@ -1,0 +1,1 @@
+"""The methods of the Gmail and People APIs, one file per resource."""

@@ -1,0 +1,1 @@
+"""Tests of the Gmail emulator: the real process, over HTTP."""
