@@ -24,9 +24,11 @@ _TOKEN = re.compile(
     r"|(?P<text>(?:[^,;:<>()\"=]++|=(?!\?))++|=)",
     re.DOTALL,
 )
-_EMAIL = re.compile(r"[^\s<>,;:\"()\[\]]{1,300}@[^\s<>,;:\"()]{1,300}")
+_EMAIL = re.compile(r"[^\s<>,;:\"()\[\]@]{1,300}@(?:\[[^\]\s]{1,100}\]|[^\s<>,;:\"()\[\]@]{1,300})")
 _AROUND_AT = re.compile(r"\s*@\s*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED = re.compile(r"(\"(?:[^\"\\]++|\\.)*+\")", re.DOTALL)
+_QUOTED_LOCAL = re.compile(r"\"[^\"\\<>]{1,64}\"@[^\s<>,;\"()]+\Z")
 _SPACES = re.compile(r"\s+")
 _LONE_ANGLE = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
 _AFTER_QUOTED = re.compile(r"\s*(?:[<,;(@.\[]|=\?|\Z)")
@@ -87,9 +89,8 @@ class _Reader:
             if kind == "text" or kind == "word":
                 self.phrase.append(token)
             elif kind == "quoted":
-                if not quotes_close:
-                    position = match.start() + 1
-                elif "<" in token and "@" in token and _AFTER_QUOTED.match(text, position) is None:
+                swallows = "<" in token and "@" in token and _AFTER_QUOTED.match(text, position) is None
+                if swallows or not quotes_close:
                     position = match.start() + 1
                 else:
                     self.phrase.append(token)
@@ -212,26 +213,27 @@ def clean_name(text: str) -> str:
     if not text:
         return ""
     text = text[: 4 * MAX_NAME_LENGTH]
+    if '"' in text or "\\" in text:
+        text = "".join(
+            _ESCAPE.sub(r"\1", piece[1:-1]) if len(piece) > 1 and piece[0] == '"' else piece.replace('"', "")
+            for piece in _QUOTED.split(text)
+        )
     if "=?" in text:
         text = decode_words(text)
+    if "[mailto:" in text:
+        text = text.replace("[mailto:", "").replace("]", "")
     text = _SPACES.sub(" ", text).strip()
-    if "\\" in text:
-        text = _ESCAPE.sub(r"\1", text)
-    if '"' in text:
-        text = (
-            text.replace('"', "").strip()
-            if text.count('"') != 2 or text[0] != '"'
-            else text.strip('"').strip()
-        )
     if len(text) > 1 and text[0] == text[-1] == "'":
         text = text[1:-1].strip()
-    return text[:MAX_NAME_LENGTH]
+    return "" if text in ("[]", "[ ]") else text[:MAX_NAME_LENGTH]
 
 
 def clean_email(text: str) -> str:
-    """An address without junk around it: quotes, brackets, mailto:, source route, spaces, dots."""
+    """An address without junk around it: quotes, brackets, mailto:, source route, spaces, dots; or nothing."""
     if "=?" in text:
         text = decode_words(text)
+    if _QUOTED_LOCAL.match(text.strip()):
+        return text.strip() if len(text) <= MAX_EMAIL_LENGTH else ""
     text = text.strip(_JUNK)
     if text[:7].lower() == "mailto:":
         text = text[7:].partition("?")[0]
@@ -241,8 +243,7 @@ def clean_email(text: str) -> str:
         text = text[1:-1]
     text = text.strip(_JUNK).rstrip(".")
     if _SPACES.search(text):
-        text = _AROUND_AT.sub("@", text)
-        if not text.startswith('"'):
-            match = _EMAIL.search(text)
-            text = match[0] if match else _SPACES.sub("", text)
+        text = _AROUND_AT.sub("@", text) if "@" in text else text.replace(" at ", "@", 1)
+        match = _EMAIL.search(text)
+        text = match[0] if match else ""
     return text if len(text) <= MAX_EMAIL_LENGTH else ""

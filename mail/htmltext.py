@@ -44,7 +44,9 @@ _BLOCKS = (
     "menu,nav,section,summary,table,tr"
 )
 _PARAGRAPHS = "dl,h1,h2,h3,h4,h5,h6,hr,ol,p,pre,ul"
-_MAY_HIDE = '[hidden],[style*="none" i],[style*="hid" i],[style*="font-size" i],[style*="opacity" i],[style*="max-height" i]'
+_MAY_HIDE = ",".join(
+    ["[hidden]", *(f'[style*="{sign}" i]' for sign in ("none", "hid", "font-size", "opacity", "max-height"))]
+)
 _HIDDEN_STYLE = re.compile(
     r"(?:\A|;)\s{0,9}(?:display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|mso-hide\s{0,9}:\s{0,9}all"
     r"|(?:font-size|max-height)\s{0,9}:\s{0,9}0(?:px|pt|em|%)?\s{0,9}(?:!important\s{0,9})?(?:;|\Z)"
