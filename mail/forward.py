@@ -9,16 +9,10 @@ machine's mail never is one.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from mail import autoreply, bounce, htmltext, notices
-from mail.labels import (
-    AMBIGUOUS_FORWARD_PREFIXES,
-    FORWARD_PREFIXES,
-    REPLY_PREFIXES,
-    Role,
-    fold,
-    plain,
-)
+from mail.labels import AMBIGUOUS_FORWARD_PREFIXES, FORWARD_PREFIXES, REPLY_PREFIXES, fold, label, plain
 from mail.message import Address, Mail
 from mail.replylines import (
     attribution_start,
@@ -27,6 +21,7 @@ from mail.replylines import (
     is_original_message,
     is_quoted,
     is_rule,
+    is_titled_block,
 )
 
 MAX_LINES = 3000
@@ -40,7 +35,14 @@ _PREFIX = re.compile(
 _NAMED = re.compile(
     r"^[\"'«»“”]*(.*?)[\"'«»“”]*\s*[<\[(]\s*(?:mailto:\s*)?([^\s<>\[\]()]+@[^\s<>\[\]()]+?)\s*[>\])]"
 )
+_QUOTED_NAME = re.compile(r"\"([^\"]{1,120})\"")
 _BARE = re.compile(r"[^\s<>\[\]()\"',;:]+@[^\s<>\[\]()\"',;:]+")
+
+
+_DASHES_AND_LABEL = re.compile(
+    r"^[\s>]*(?:[-_=]{2,60}[^-]{1,80}[-_=]{2,60})?\s*(?:[^\W\d_][\w .]{0,30}\s?[:：])?\s*",
+)
+_FINNISH = frozenset({"lähettäjä", "lähettäjät"})
 
 
 def subject_prefix(subject: str) -> str | None:
@@ -53,22 +55,27 @@ def subject_prefix(subject: str) -> str | None:
 
 
 def is_forward(mail: Mail) -> bool:
-    """Is the mail a forward that a person sent? Works on headers alone too, as far as they tell (subject,
-    Thunderbird's id).
+    """Is the mail a forward that a person sent?
+
+    Works on headers alone too, as far as they tell (subject, Thunderbird's X-Forwarded-Message-Id). Never
+    raises.
     """
     if _is_machine(mail):
         return False
     prefix = subject_prefix(mail.subject)
     forwards = prefix is not None and prefix in FORWARD_PREFIXES
     clearly = forwards and prefix not in AMBIGUOUS_FORWARD_PREFIXES
-    text = _text(mail)
-    kind, roles = _first_splitter(text)
-    if kind == "marker":
+    lines = _lines(_text(mail))
+    first = _first_splitter(lines)
+    if first.kind == "marker":
         return True
-    if kind == "reply":
-        return False
-    if kind == "block":
-        return forwards and _block_agrees(prefix or "", roles)
+    if first.kind == "titled":
+        return forwards or prefix is None
+    if first.kind == "block":
+        return forwards and not (prefix == "vs" and first.from_label in _FINNISH)
+    if first.kind == "reply":
+        # Outlook for Mac forwards with a who-wrote line; a reply that quotes a forward holds that one's marker below.
+        return forwards and not any(is_forward_marker(line) for line in lines[first.at :])
     if mail.embedded and not mail.delivery_status and not mail.content_type.startswith("multipart/report"):
         return prefix is None or forwards
     if "x-forwarded-message-id" in mail.headers:
@@ -77,16 +84,19 @@ def is_forward(mail: Mail) -> bool:
 
 
 def original_sender(mail: Mail) -> Address | None:
-    """Who wrote the mail that this one forwards: from its header block or the attached mail; None where it
+    """Who wrote the mail that this one forwards: from its header block or the attached mail; None if it
     does not say.
     """
     lines = _lines(_text(mail))
-    for at, line in enumerate(lines):
-        if is_quoted(line) and not _all_quoted(lines, at):
-            continue
-        roles = header_block(lines, at)
+    first = _first_splitter(lines)
+    if first.kind is not None:
+        roles = header_block(lines, first.block) if first.block is not None else None
         if roles and "from" in roles:
             return _address(roles["from"])
+        for line in lines[first.at : first.at + 6]:
+            found = _address(_DASHES_AND_LABEL.sub("", plain(line)))
+            if found is not None:
+                return found
     for embedded in mail.embedded:
         value = embedded.headers.get("from")
         if value:
@@ -113,56 +123,77 @@ def _lines(text: str) -> list[str]:
     return text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n").split("\n")[:MAX_LINES]
 
 
-def _all_quoted(lines: list[str], at: int) -> bool:
-    """Is the line part of a forward that its client quoted as a whole, marker included?"""
-    return not any(line.strip() and not is_quoted(line) for line in lines[:at])
+@dataclass(frozen=True, slots=True)
+class _Splitter:
+    """What ends the writer's own words, where, and where its header block starts.
 
-
-def _first_splitter(text: str) -> tuple[str | None, dict[Role, str]]:
-    """What ends the writer's own words: `marker` of a forward, `block` of headers, who-wrote line of a
-    `reply`, or nothing.
+    kind: `marker` of a forward, `titled` block in unknown words, `block` of headers, who-wrote line of a
+    `reply`.
     """
-    lines = _lines(text)
+
+    kind: str | None
+    at: int = 0
+    block: int | None = None
+    from_label: str = ""
+
+
+def _first_splitter(lines: list[str]) -> _Splitter:
+    in_quote = False
     for at, line in enumerate(lines):
-        if not line.strip():
+        text = line.strip()
+        if not text:
             continue
-        if is_quoted(line):
-            stripped = line.lstrip("> ")
-            if _all_quoted(lines, at) and is_forward_marker(stripped):
-                return "marker", {}
+        quoted = is_quoted(line)
+        if quoted and in_quote:
             continue
-        if is_forward_marker(line):
-            return "marker", {}
-        if is_original_message(line) or is_rule(line):
-            below = at + 1
-            while below < len(lines) and below < at + 4 and not lines[below].strip():
-                below += 1
-            roles = header_block(lines, below) if below < len(lines) else None
-            if roles:
-                return "block", roles
-            if is_original_message(line):
-                return "block", {}
+        in_quote = quoted
+        if is_forward_marker(text):
+            return _Splitter("marker", at, _block_below(lines, at))
+        if is_original_message(text) or is_rule(line):
+            block = _block_below(lines, at)
+            if block is not None or is_original_message(text):
+                return _Splitter("block", at, block, _from_label(lines, block))
             continue
-        roles = header_block(lines, at)
-        if roles:
-            return "block", roles
-        if attribution_start(lines, at) is not None:
-            return "reply", {}
-    return None, {}
+        if header_block(lines, at) is not None:
+            return _Splitter("block", at, at, _from_label(lines, at))
+        if is_titled_block(lines, at):
+            return _Splitter("titled", at, _block_below(lines, at))
+        own = [piece.lstrip("> ") for piece in lines[max(0, at - 5) : at + 1]] if quoted else lines
+        if attribution_start(own, len(own) - 1 if quoted else at) is not None:
+            return _Splitter("reply", at)
+    return _Splitter(None)
 
 
-def _block_agrees(prefix: str, roles: dict[Role, str]) -> bool:
-    # "VS" forwards in Danish and Norwegian, and answers in Finnish: the labels tell the language.
-    return not (prefix == "vs" and not roles)
+def _block_below(lines: list[str], at: int) -> int | None:
+    for below in range(at + 1, min(at + 6, len(lines))):
+        if lines[below].strip("> \t\ufeff"):
+            return below if header_block(lines, below) is not None else None
+    return None
+
+
+def _from_label(lines: list[str], block: int | None) -> str:
+    for line in lines[block : block + 8] if block is not None else ():
+        found = label(plain(line).lstrip("> "))
+        if found is not None and found[0] == "from":
+            return fold(plain(line).lstrip("> ").split(":", 1)[0].strip())
+    return ""
 
 
 def _address(value: str) -> Address | None:
     value = plain(value)[:400]
     found = _NAMED.match(value)
     if found is not None:
-        return Address(found[1].strip(" \"'"), found[2].removeprefix("mailto:").strip("<>"))
+        return Address(_name(found[1]), found[2].removeprefix("mailto:").strip("<>"))
     bare = _BARE.search(value)
     if bare is not None:
-        name = value[: bare.start()].strip(" <[(\"'")
-        return Address(name, bare[0].rstrip("."))
+        return Address(_name(value[: bare.start()]), bare[0].rstrip("."))
     return None
+
+
+def _name(text: str) -> str:
+    """The name in front of an address, without the date that a who-wrote line puts before it."""
+    quoted = _QUOTED_NAME.search(text)
+    if quoted is not None:
+        return quoted[1].strip()
+    last = text.rpartition(",")[2] if re.search(r"\d", text) else text
+    return last.strip(" <[(\"'") if not re.search(r"\d", last) else ""

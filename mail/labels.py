@@ -30,7 +30,9 @@ def plain(line: str) -> str:
 
 def fold(text: str) -> str:
     """Text in the form in which the tables compare."""
-    return text.casefold() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", text).casefold().replace("i\u0307", "i")
 
 
 def _table(*words: str) -> frozenset[str]:
@@ -39,6 +41,8 @@ def _table(*words: str) -> frozenset[str]:
 
 _ROLES: dict[Role, frozenset[str]] = {
     "from": _table(
+        "šalje|expeditorul|送信元|wysłane przez|afsendt af|lähettää|enviado por|envoyé par|inviato da",
+        "gesendet von",
         "from|von|de|da|van|från|fra|lähettäjä|od|feladó|expéditeur|remitente|remetente|mittente|afzender",
         "avsändare",
         "afsender|avsender|от|від|от кого|отправитель|відправник|от кого|ад|kimden|gönderen|από|αποστολέας",
@@ -50,6 +54,8 @@ _ROLES: dict[Role, frozenset[str]] = {
         "disclosed from|kto",
     ),
     "date": _table(
+        "message du|dată|дата та час|відправлено|gönderilen|gönderildiği tarih|日付|dated|sent on",
+        "date sent|received",
         "date|sent|sent at|datum|gesendet|gesendet am|enviado|enviado el|enviada em|enviado em|fecha|data",
         "envoyé|envoyé le|inviato",
         "verzonden|verzonden op|skickat|sendt|sendt den|lähetetty|dato|wysłano|data wysłania|odesláno",
@@ -67,6 +73,7 @@ _ROLES: dict[Role, frozenset[str]] = {
         "tarixi|göndərildi|data d'enviament|enviat|enviat el|bidalia|datums|creation date",
     ),
     "to": _table(
+        "送信先|destinatarul|adresatul|otrzymuje|získává|alici|primatelji|prejemniki|받은 사람",
         "to|an|à|a|para|per|aan|till|til|vastaanottaja|do|komu|címzett|către|catre|prima|za|кому|до|to whom",
         "kime|kim|alıcı|προς",
         "destinataire|destinatario|destinatário|naar|empfänger|mottagare|modtager|mottaker|收件人|收件者",
@@ -84,6 +91,7 @@ _ROLES: dict[Role, frozenset[str]] = {
         "kk|кopija",
     ),
     "subject": _table(
+        "subiectul|naslov poruke|tárgya|předmět zprávy",
         "subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|aihe|temat|předmět|predmet|vec",
         "tárgy|subiect|naslov|zadeva",
         "тема|тэма|предмет|относно|konu|θέμα|主题|主旨|主題|件名|題名|제목|الموضوع|נושא|موضوع|विषय|เรื่อง",
@@ -123,6 +131,7 @@ def label(line: str) -> tuple[Role, str] | None:
 
 
 ORIGINAL_MESSAGE = _table(
+    "oprindelig besked|oprindelig e-mail|ursprüngliche e-mail-nachricht|message précédent|e-mail originale",
     "original message|reply message|original-nachricht|ursprüngliche nachricht|originalnachricht",
     "antwort nachricht|message d'origine|message original|message initial|courriel original",
     "mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht",
@@ -148,6 +157,11 @@ ORIGINAL_MESSAGE = _table(
 """What stands between the dashes of "-----Original Message-----"."""
 
 FORWARDED_MESSAGE = _table(
+    "začátek přeposílané zprávy|ileti başlangıcı|メッセージを転送|wiadomość przesłana dalej",
+    "wiadomość przesłana",
+    "перенаправлене повідомлення|videresendt e-mail|videresendte besked|přeposílaná zpráva",
+    "preposielaná správa",
+    "začiatok preposielanej správy|iletilen e-posta başlangıcı|mensaje reenviado desde|пересылаемый текст",
     "forwarded message|begin forwarded message|forwarded by|forwarded mail|forwarded email",
     "start of forwarded message|forwarded letter|weitergeleitete nachricht|weitergeleitete mail",
     "anfang der weitergeleiteten nachricht|anfang der weitergeleiteten e-mail",
@@ -223,6 +237,7 @@ Mail's.
 """
 
 FORWARD_PREFIXES = _table(
+    "redir|redir.|rd|tr.|reenvío|reenvio|przesł|doorsturen|vidarebefordra|přeposlat|forwarded|iletildi",
     "fw|fwd|forward|wg|weitergeleitet|weiterleitung|tr|transf|transféré|fwd fw|rv|rvd|reenv|reenviar",
     "reenviado|rm|enc|enc.|encaminhado|encaminhada|i|inoltro|inoltrato|inol|doorst|doorgestuurd|vb",
     "vidarebefordrat|vidarebefordrar|vs|videresendt|videresend|vl",

@@ -7,6 +7,7 @@ Lines are marked one by one (text, quoted, splitter), then read once:
   them is new (bottom posting).
 - Quotes that the writer answers in between (text, quote, text, quote, text) stay in the new part: the
   answers mean nothing without them.
+- Under a who-wrote line with nothing above it, lines without ">" are new: their writer answers below.
 - Quoted lines at the end are quoted also without a who-wrote line; at the start without one they are the
   writer's choice and stay.
 - Signatures: what follows the standard delimiter ("-- "), and "Sent from my phone" lines at the end, go to
@@ -86,9 +87,21 @@ def _split_text(text: str) -> Split:
             if is_new:
                 new[at] = kept < cut
                 kept += 1
+    _drop_trailing_quotes(lines, new)
     own = "\n".join(line for line, is_new in zip(lines, new, strict=True) if is_new)
     rest = "\n".join(line for line, is_new in zip(lines, new, strict=True) if not is_new)
     return Split(_trim(own), _trim(rest + beyond))
+
+
+def _drop_trailing_quotes(lines: list[str], new: list[bool]) -> None:
+    """Quoted lines that end the new part, once a signature below them is gone, are quoted too."""
+    at = len(lines) - 1
+    while at >= 0 and (not new[at] or not lines[at].strip() or is_quoted(lines[at])):
+        at -= 1
+    if at < 0:
+        return
+    for below in range(at + 1, len(lines)):
+        new[below] = False
 
 
 def _trim(text: str) -> str:
@@ -115,7 +128,7 @@ def _marks(lines: list[str]) -> str:
         line = lines[at]
         if not line.strip():
             marks[at] = "e"
-        elif is_quoted(line):
+        elif is_quoted(line) and not _closes_attribution(lines, at):
             marks[at] = "m"
         elif is_forward_marker(line) or is_original_message(line) or _header_block_here(lines, at):
             marks[at] = "h"
@@ -127,6 +140,12 @@ def _marks(lines: list[str]) -> str:
         at += 1
     _join_wrapped_quotes(lines, marks)
     return "".join(marks)
+
+
+def _closes_attribution(lines: list[str], at: int) -> bool:
+    """A ">" that closes the address of a wrapped who-wrote line, rather than quotes."""
+    line = lines[at]
+    return len(line) < 40 and line.rstrip().endswith((":", "：")) and attribution_start(lines, at) is not None
 
 
 def _header_block_here(lines: list[str], at: int) -> bool:
@@ -144,7 +163,9 @@ def _join_wrapped_quotes(lines: list[str], marks: list[str]) -> None:
     for at in range(1, len(lines) - 1):
         if marks[at] == "t" and marks[at - 1] == "m" and marks[at + 1] == "m":
             above = lines[at - 1].rstrip()
-            if len(above) >= 65 or "http" in above or "(http" in lines[at] or "<http" in lines[at]:
+            line = lines[at].lstrip()
+            wrapped = len(above) >= 50 and (line[:1].islower() or above[-1] not in ".?!:;")
+            if wrapped or "http" in above or "(http" in line or "<http" in line:
                 marks[at] = "m"
 
 
@@ -154,7 +175,7 @@ def _new_lines(lines: list[str], marks: str) -> list[bool]:
     hard = marks.find("h")
     soft = marks.find("s")
     if hard < 0 and soft < 0:
-        return _without_attribution(marks)
+        return _without_attribution(lines, marks)
     if hard >= 0 and (soft < 0 or hard < soft) and not _quote_follows(marks, hard):
         return _quoted_edge(marks, hard)
     first = soft if hard < 0 else hard if soft < 0 else min(hard, soft)
@@ -162,6 +183,8 @@ def _new_lines(lines: list[str], marks: str) -> list[bool]:
     while (after < size and marks[after] in "se") or after == first:
         after += 1
     if after >= size or marks[after] != "m":
+        if marks[first] == "s" and "t" not in marks[:first] and "m" not in marks:
+            return [mark != "s" for mark in marks]
         return _quoted_edge(marks, first)
     # Quoted lines with ">" follow: they end where text begins again.
     new = [True] * size
@@ -223,12 +246,18 @@ def _quoted_blocks(marks: str, first: int) -> list[tuple[int, int]]:
     return blocks
 
 
-def _without_attribution(marks: str) -> list[bool]:
+def _without_attribution(lines: list[str], marks: str) -> list[bool]:
     """No splitter at all: quoted lines at the end are quoted; others stay, for the writer put them there."""
     size = len(marks)
     end = size
     while end > 0 and marks[end - 1] in "em":
         end -= 1
-    if "m" not in marks[end:]:
+    if "m" not in marks[end:] or (end == 0 and not _quotes_a_mail(lines)):
         return [True] * size
     return [at < end for at in range(size)]
+
+
+def _quotes_a_mail(lines: list[str]) -> bool:
+    """Does the first quoted line say who wrote what follows?"""
+    first = next((line.lstrip("> ") for line in lines if line.strip("> ")), "")
+    return is_forward_marker(first) or is_original_message(first) or attribution_start([first], 0) is not None

@@ -13,7 +13,7 @@ from mail.labels import FORWARDED_MESSAGE, ORIGINAL_MESSAGE, WROTE, Role, fold, 
 
 MAX_LINE = 600
 """Characters of one line that are looked at."""
-MAX_ATTRIBUTION_LINES = 5
+MAX_ATTRIBUTION_LINES = 6
 """A who-wrote line wrapped by its client spans at most so many lines."""
 MAX_ATTRIBUTION = 700
 MAX_BLOCK_LINES = 14
@@ -42,9 +42,14 @@ _DIGIT = re.compile(r"\d")
 _YEAR_OR_TIME = re.compile(r"(?:19|20)\d\d|\d{1,2}[:.h]\d\d|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
 _ADDRESS = re.compile(r"[^\s<>@\"'(),;:]{1,80}@[^\s<>@\"'(),;:]{2,120}")
 _BRACKETED = re.compile(r"[<(\[]\s?(?:mailto:)?[^\s<>@]{1,80}@[^\s<>@]{2,120}\s?[>)\]]")
-_DASHED = re.compile(r"^[\s>]{0,8}[-_=*~–—#+]{2,60}\s{0,4}(\S.{0,78}?)\s{0,4}[-_=*~–—#+]{0,60}\s{0,3}$")
+_DASHED = re.compile(r"^[\s>]{0,12}[-_=*~–—#+]{2,60}[ \t]{0,4}(?=[^\s\-_=*~–—#+])(.{2,200})")
+_DASHES = re.compile(r"[-_=*~–—#+]{2,60}")
 _RULE = re.compile(r"^[\s]{0,4}[-_=*–—]{5,200}\s*$")
 _END = re.compile(r"(?:[:：]|[-–—]{2,60}|…)[\s*_>\])]{0,5}$")
+_CLOSING = re.compile(r"^>\s?(?:\w{1,20}\s?){0,3}[:：]$")
+_CONTINUED = re.compile(r"^(?:>|<$|[<(\[]?(?:mailto:)?[^\s<>@]{1,80}@\S{1,120}>\s?(?!.*\d))")
+_OLD_GMAIL = re.compile(r"^\d{4}-\d\d-\d\d \d{1,2}:\d\d (?:GMT|UTC)[+-]\d\d:\d\d .{1,80}$")
+_STARTS_WITH_DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\s")
 _WORD = re.compile(r"[^\W\d_]+(?:[\'’.()/]{1,2}[^\W\d_]*)*")
 _MAX_VERB_WORDS = 3
 _CJK_VERBS = tuple(sorted(word for word in WROTE if not word.isascii() and any(c >= "\u0e00" for c in word)))
@@ -65,47 +70,68 @@ def has_verb(text: str) -> bool:
 def is_quoted(line: str) -> bool:
     """A line that its client marked as quoted ("> text")."""
     head = line[:8].lstrip(" \t\ufeff")
-    return head.startswith((">", "&gt;")) or (head.startswith("|") and len(head) > 1 and head[1] in " |>")
+    return head.startswith((">", "&gt;")) or (head.startswith("|") and head[1:2] in {"", " ", "|", ">", "\n"})
 
 
 def dashed_phrase(line: str) -> str | None:
-    """The folded words of "-----Original Message-----" and its like; None where the line is no such line."""
-    if len(line) > 200:
+    """The folded words of "-----Original Message-----" and its like; None where the line is no such line.
+
+    Some clients run the header on in the same line, others say it in two languages: the first words count.
+    """
+    found = _DASHED.match(line[:300])
+    if found is None:
         return None
-    found = _DASHED.match(line)
-    return fold(plain(found[1])).strip(" :") if found else None
+    return fold(plain(_DASHES.split(found[1], maxsplit=1)[0])).strip(" :|")
+
+
+def _heads(phrase: str) -> tuple[str, ...]:
+    """The phrase, and what stands before a colon or a slash in it."""
+    return (phrase, phrase.split(":", 1)[0].strip(), phrase.split("/", 1)[0].strip())
 
 
 def is_original_message(line: str) -> bool:
     """The line above a reply's quoted mail: "-----Ursprüngliche Nachricht-----"."""
     phrase = dashed_phrase(line)
-    if phrase is None:
-        return False
-    if phrase in ORIGINAL_MESSAGE:
-        return True
-    head = phrase.split(":", 1)[0].strip()
-    return head in ORIGINAL_MESSAGE
+    return phrase is not None and any(head in ORIGINAL_MESSAGE for head in _heads(phrase))
 
 
 def is_forward_marker(line: str) -> bool:
     """The line above a forwarded mail: "---------- Forwarded message ---------", "Begin forwarded
     message:".
     """
-    if len(line) > 200:
-        return False
     phrase = dashed_phrase(line)
     if phrase is not None:
-        if phrase in FORWARDED_MESSAGE:
-            return True
-        head = phrase.split(":", 1)[0].strip()
-        return head in FORWARDED_MESSAGE or any(
-            head.startswith(start)
-            for start in ("forwarded by ", "forwarded message", "forwarded message from")
+        return any(
+            head in FORWARDED_MESSAGE or head.startswith(("forwarded by ", "forwarded message"))
+            for head in _heads(phrase)
         )
+    if len(line) > 120:
+        return False
     text = fold(plain(line)).lstrip("> ")
-    return (text.endswith((":", "：")) and text.rstrip(" :：") in FORWARDED_MESSAGE and " " in text) or (
-        text.endswith(("：", ":")) and not text.isascii() and text.rstrip(" :：") in FORWARDED_MESSAGE
-    )
+    if not text.endswith((":", "：")):
+        return False
+    words = text.rstrip(" :：")
+    return words in FORWARDED_MESSAGE and (" " in words or not words.isascii())
+
+
+def is_titled_block(lines: Sequence[str], at: int) -> bool:
+    """A dashed title or a line with a colon, right above a header block with ">" or labels: a marker in
+    unknown words.
+    """
+    line = lines[at]
+    if len(line) > 120:
+        return False
+    text = plain(line).lstrip("> ")
+    titled = (dashed_phrase(line) is not None and line.rstrip().endswith("---")) or text.endswith((":", "："))
+    if not titled or label(text) is not None:
+        return False
+    below = at + 1
+    while below < len(lines) and below < at + 4 and not lines[below].strip("> \t"):
+        below += 1
+    if below >= len(lines):
+        return False
+    roles = header_block(lines, below)
+    return roles is not None and len(roles) >= 3
 
 
 def is_rule(line: str) -> bool:
@@ -158,68 +184,73 @@ def header_block(lines: Sequence[str], at: int) -> dict[Role, str] | None:
 def attribution_start(lines: Sequence[str], end: int) -> int | None:
     """First line of the who-wrote line ("On Monday, Ann <a@b> wrote:") that ends on line `end`; None if
     none ends there.
+
+    Clients wrap such lines anywhere: lines are joined upwards until verb, date and address are together and
+    brackets close.
     """
-    tail = plain(lines[end][-MAX_LINE:])
-    if not tail or is_quoted(tail) or not _END.search(tail):
+    raw = lines[end]
+    tail = plain(raw[-MAX_LINE:])
+    if not tail:
+        return None
+    if is_quoted(tail) and not (_CLOSING.match(tail) and end > 0 and "@" in lines[end - 1][-MAX_LINE:]):
         return None
     quoted_next = _next_is_quoted(lines, end + 1)
+    if not _END.search(tail):
+        return end if len(raw) <= 300 and _ends_without_colon(tail, quoted_next) else None
     joined = ""
-    start = end
+    weak: int | None = None
     blanks = 0
-    best: int | None = None
-    while start >= 0 and end - start < MAX_ATTRIBUTION_LINES:
+    for start in range(end, max(-1, end - MAX_ATTRIBUTION_LINES), -1):
         line = plain(lines[start][:MAX_LINE])
         if not line:
             blanks += 1
             if blanks > 1:
                 break
-            start -= 1
             continue
-        if start != end and (is_quoted(line) or (_END.search(line) and not line.endswith("--"))):
+        if start != end and (is_quoted(line) or (_END.search(line) and not line.endswith(("--", "…")))):
             break
         joined = f"{line} {joined}" if joined else line
         if len(joined) > MAX_ATTRIBUTION:
             break
-        if _is_attribution(joined, quoted_next) and (blanks == 0 or start == end or _OPENER.match(line)):
-            best = start
-            if _OPENER.match(line) and _DIGIT.search(line):
-                return start
-        start -= 1
-    return (
-        best
-        if best is not None and (best == end or _plausible_start(lines, best))
-        else _alone(lines, end, quoted_next)
-    )
+        strength = _strength(joined, quoted_next)
+        if strength == 2 and joined.count("<") >= joined.count(">") and not _CONTINUED.match(line):
+            return start
+        if strength == 1 and weak is None:
+            weak = start
+    return weak
 
 
-def _plausible_start(lines: Sequence[str], at: int) -> bool:
-    return _OPENER.match(plain(lines[at][:MAX_LINE])) is not None
-
-
-def _alone(lines: Sequence[str], end: int, quoted_next: bool) -> int | None:
-    return end if _is_attribution(plain(lines[end][:MAX_LINE]), quoted_next) else None
-
-
-def _is_attribution(text: str, quoted_next: bool) -> bool:
-    """Is this whole text a who-wrote line?"""
-    if len(text) > MAX_ATTRIBUTION:
-        return False
+def _strength(text: str, quoted_next: bool) -> int:
+    """2: surely a who-wrote line as a whole. 1: one, if no line above makes it surer. 0: none."""
     dated = _YEAR_OR_TIME.search(text) is not None
     bracketed = _BRACKETED.search(text) is not None
     opened = _OPENER.match(text) is not None
     if has_verb(text):
-        if dated and (opened or bracketed):
-            return True
-        if bracketed:
-            return True
+        if bracketed and (dated or len(text) <= 200):
+            return 2
+        if dated and opened:
+            return 2
+        if text.startswith("--") and text.endswith("--"):
+            return 2
         if opened and _DIGIT.search(text) and (quoted_next or _ADDRESS.search(text)):
-            return True
-        if text.endswith("--") and text.startswith("--"):
-            return True
-        return quoted_next and len(text) <= 160
-    if bracketed and dated and opened:
-        return len(text) <= 400
-    return quoted_next and dated and opened and len(text) <= 200
+            return 2
+        return 1 if quoted_next and len(text) <= 160 else 0
+    if bracketed and dated and opened and len(text) <= 400:
+        return 2
+    return 1 if quoted_next and dated and opened and len(text) <= 200 else 0
+
+
+def _ends_without_colon(text: str, quoted_next: bool) -> bool:
+    """ "2013/7/20 Ann <a@b>" above quoted lines, and "On ... Ann <a@b> wrote", as some clients have it."""
+    if _OLD_GMAIL.match(text):
+        return True
+    if not _DIGIT.search(text[:24]) or not _OPENER.match(text):
+        return False
+    if text.endswith(">") and quoted_next:
+        return _BRACKETED.search(text) is not None and _STARTS_WITH_DATE.match(text) is not None
+    if _BRACKETED.search(text) is None or _YEAR_OR_TIME.search(text) is None:
+        return False
+    return has_verb(text[-24:]) and has_verb(text)
 
 
 def _next_is_quoted(lines: Sequence[str], at: int) -> bool:
