@@ -1,7 +1,7 @@
 """Words to tell a story with: a location, its users and contacts, their mailboxes, and what each of them does.
 
-Speaks to a running stack only as the outside does: the HTTP API, Gmail (the emulator's users), and SMTP. The demo,
-the scenarios and the benchmarks are told with it.
+Speaks to a running stack only as the outside does: the HTTP API, Gmail (the emulator's users), and SMTP.
+The demo, the scenarios and the benchmarks are told with it.
 
     story = Story(stack)
     acme = story.location("Acme")
@@ -234,7 +234,8 @@ class UserInStory:
     def connect(
         self, mailbox: str | None = None, *, scopes: list[str] | None = None, create: bool = True
     ) -> str:
-        """Connect a Gmail mailbox (opened if `create`) and wait until it is active; returns the account's id."""
+        """Connect a Gmail mailbox (opened if `create`) and wait until it is active; returns the account's
+        id."""
         mailbox = mailbox or f"{unique('ann')}@gmail.com"
         if create:
             self.gmail.create_mailbox(mailbox)
@@ -249,7 +250,8 @@ class UserInStory:
     def consent(
         self, authorization_url: str, mailbox: str, *, scopes: list[str] | None = None, deny: bool = False
     ) -> dict[str, str]:
-        """Go through Google's page and come back; the outcome in the final address: `account_id` or `error`."""
+        """Go through Google's page and come back; the outcome in the final address: `account_id` or
+        `error`."""
         redirect = self.gmail.consent(authorization_url, mailbox, scopes=scopes, deny=deny)
         answer = httpx.get(redirect, follow_redirects=False, timeout=60)
         if answer.status_code != 302:
