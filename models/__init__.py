@@ -3,7 +3,7 @@
 from models.account import Account, AccountAlias, AccountPause, PendingConsent
 from models.campaign import Campaign, CampaignRecipient, Suppression
 from models.contact import Contact, ContactAddress
-from models.conversation import Conversation, Thread
+from models.conversation import Conversation, GmailThread, Thread
 from models.erasure import Erasure
 from models.event import Event, IdempotencyKey, WebhookDelivery, WebhookEndpoint
 from models.gmail_message import Decision, GmailMessage, MatchKey
@@ -31,6 +31,7 @@ __all__ = [
     "Erasure",
     "Event",
     "GmailMessage",
+    "GmailThread",
     "GoogleContact",
     "IdempotencyKey",
     "InboundMail",

@@ -34,3 +34,16 @@ class Thread(SQLModel, table=True):
     created_at: datetime = created()
     message_count: int = 0
     last_message_at: datetime | None = moment()
+    mixed: bool = False
+    """Colleagues take part beside the mailbox's owner: what no contact sends or gets stays out (S12)."""
+
+
+class GmailThread(SQLModel, table=True):
+    """Which threads a Gmail thread of one mailbox holds: a forward shares it with the original (S15, S18)."""
+
+    __tablename__ = "gmail_threads"
+
+    account_id: str = reference("accounts.id", primary_key=True, index=False)
+    gmail_thread_id: str = Field(primary_key=True)
+    thread_id: str = reference("threads.id", primary_key=True)
+    created_at: datetime = created()

@@ -1,0 +1,420 @@
+"""The facts by which a page of headlines is decided, loaded in one query however many there are.
+
+The rules (`crm.policy`) read a `World` and nothing else. While a page is decided in the order in which its
+messages came, `learn` adds what each decision brings: an answer later in the page finds the thread that a
+message before it has opened, under an id of `PROVISIONAL` form until both are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from crm.addresses import domain_of, email_key, mailbox_key
+from crm.headline import Headline
+from mail import bounce
+from mail.message import Address, Mail
+from models import Account
+from models.states import Direction, InboundScope
+
+if TYPE_CHECKING:
+    from crm.policy import Verdict
+
+PROVISIONAL = "new:"
+"""Begins the id of a thread or contact that exists once the message before it in the page is kept."""
+STAMP_HEADER = "X-CRM-Send-Id"
+MAX_ANCESTORS = 25
+"""Ids of In-Reply-To and References that are looked up: the nearest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRef:
+    """A contact by one of its addresses. `since`: Unix seconds of its creation."""
+
+    id: str
+    assigned_user_id: str | None = None
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRef:
+    """A thread of the CRM; `contact_id` owns its conversation, `mixed`: colleagues take part in it (S12)."""
+
+    id: str
+    contact_id: str
+    mixed: bool = False
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMessage:
+    """A message of the location. `author`: the key of its From address."""
+
+    id: str
+    thread: ThreadRef
+    author: str
+    outbound: bool
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time in which nothing is collected; `rule`: S4 or S5."""
+
+    rule: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(slots=True)
+class World:
+    """What is known of a location, seen from one mailbox (or from none: the SMTP listener).
+
+    internal_keys: mailbox keys of users, connected addresses, verified aliases and staff addresses, of those that the
+    page names. user_keys: those of them that are users'. contacts: by email key, first created first (S15).
+    threads: by Gmail thread id, oldest first. known: by Message-ID hash, first created first. left: hashes of
+    Message-IDs that left their thread (S18). mixed: threads that became so in this page. auto_bcc: email key
+    to user id (S16).
+    """
+
+    location_id: str
+    user_id: str | None = None
+    account_id: str | None = None
+    inbound_scope: str = InboundScope.ANY_CONTACT
+    connected_at: datetime | None = None
+    pauses: tuple[Pause, ...] = ()
+    own_keys: frozenset[str] = frozenset()
+    user_keys: frozenset[str] = frozenset()
+    internal_keys: frozenset[str] = frozenset()
+    internal_domains: frozenset[str] = frozenset()
+    auto_bcc_domain: str = ""
+    auto_bcc: Mapping[str, str] = field(default_factory=dict)
+    contacts: dict[str, tuple[ContactRef, ...]] = field(default_factory=dict)
+    threads: dict[str, tuple[ThreadRef, ...]] = field(default_factory=dict)
+    known: dict[str, tuple[KnownMessage, ...]] = field(default_factory=dict)
+    stamped: dict[str, KnownMessage] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+    mixed: set[str] = field(default_factory=set)
+
+    def copy(self) -> World:
+        """One that can learn without changing this one."""
+        return replace(
+            self,
+            contacts=dict(self.contacts),
+            threads=dict(self.threads),
+            known=dict(self.known),
+            left=set(self.left),
+            mixed=set(self.mixed),
+        )
+
+    def contact(self, key: str) -> ContactRef | None:
+        """Whose address it is: of several contacts the first created (S15)."""
+        found = self.contacts.get(key)
+        return found[0] if found else None
+
+    def message(self, message_id: str) -> KnownMessage | None:
+        """The message with this Message-ID; of several the first that the location had."""
+        found = self.known.get(id_hash(message_id))
+        return found[0] if found else None
+
+    def has_left(self, message_id: str) -> bool:
+        """Did a message with this id leave its thread as a forward to a stranger, or answer one (S18)?"""
+        return bool(self.left) and id_hash(message_id) in self.left
+
+    def is_mixed(self, thread: ThreadRef) -> bool:
+        """Do colleagues take part in the thread beside the mailbox's owner (S12)?"""
+        return thread.mixed or thread.id in self.mixed
+
+    def learn(self, headline: Headline, verdict: Verdict) -> None:
+        """Take in what a decision brings, for the messages after it in the page."""
+        mail = headline.mail
+        if verdict.left_thread and mail.message_id:
+            self.left.add(id_hash(mail.message_id))
+        if not verdict.synced or verdict.owner is None or verdict.thread_id is None:
+            return
+        if verdict.new_contact is not None:
+            made = verdict.new_contact
+            ref = ContactRef(made.id, made.assigned_user_id, float("inf"))
+            self.contacts[email_key(made.email)] = (*self.contacts.get(email_key(made.email), ()), ref)
+        thread = ThreadRef(verdict.thread_id, verdict.owner, since=float("inf"))
+        if verdict.mixes:
+            self.mixed.add(thread.id)
+        before = self.threads.get(headline.gmail_thread_id, ())
+        if all(ref.id != thread.id for ref in before):
+            self.threads[headline.gmail_thread_id] = (*before, thread)
+        if mail.message_id:
+            known = KnownMessage(
+                PROVISIONAL + headline.gmail_id,
+                thread,
+                author_key(mail),
+                verdict.direction is Direction.OUTBOUND,
+                float("inf"),
+            )
+            key = id_hash(mail.message_id)
+            self.known[key] = (*self.known.get(key, ()), known)
+
+
+def id_hash(message_id: str) -> str:
+    """SHA-256 of a Message-ID, in hex."""
+    return hashlib.sha256(message_id.encode()).hexdigest()
+
+
+def id_key(message_id: str) -> str:
+    """The match key under which a message is found by a Message-ID that it has or had."""
+    return f"id:{id_hash(message_id)}"
+
+
+def author(mail: Mail) -> Address | None:
+    """Who wrote the mail: the first From address."""
+    return mail.from_[0] if mail.from_ else mail.sender
+
+
+def author_key(mail: Mail) -> str:
+    """The author's address for comparing; empty where the mail names none."""
+    found = author(mail)
+    return email_key(found.email) if found else ""
+
+
+def people(mail: Mail) -> Iterable[Address]:
+    """Everybody on the mail: From, To, Cc, Bcc."""
+    yield from (*mail.from_, *mail.to, *mail.cc, *mail.bcc)
+    if not mail.from_ and mail.sender:
+        yield mail.sender
+
+
+def ancestors(mail: Mail) -> list[str]:
+    """The ids that the mail answers, nearest first: In-Reply-To, then References from their end."""
+    return list(dict.fromkeys((*mail.in_reply_to, *reversed(mail.references))))[:MAX_ANCESTORS]
+
+
+_FACTS = text(
+    r"""
+SELECT 'location' AS fact, jsonb_build_array(inbound_scope, internal_domains, internal_addresses) AS data
+  FROM locations WHERE id = :location_id
+UNION ALL
+SELECT 'user', jsonb_build_array(email_key) FROM (
+    SELECT email_key FROM users WHERE location_id = :location_id
+    UNION ALL
+    SELECT email_key FROM accounts WHERE location_id = :location_id
+    UNION ALL
+    SELECT l.email_key FROM accounts a JOIN account_aliases l ON l.account_id = a.id AND l.verified
+     WHERE a.location_id = :location_id
+  ) own
+ WHERE email_key = ANY(:keys)
+    OR (email_key ~ '@(gmail|googlemail)\.com$'
+        AND replace(split_part(split_part(email_key, '@', 1), '+', 1), '.', '') || '@gmail.com' = ANY(:keys))
+UNION ALL
+SELECT 'own', jsonb_build_array(email_key)
+  FROM account_aliases WHERE account_id = :account_id AND verified
+UNION ALL
+SELECT 'pause', jsonb_build_array(rule, extract(epoch FROM started_at), extract(epoch FROM ended_at))
+  FROM account_pauses WHERE account_id = :account_id
+UNION ALL
+SELECT 'auto_bcc', jsonb_build_array(auto_bcc_token, id)
+  FROM users WHERE auto_bcc_token = ANY(:tokens) AND location_id = :location_id
+UNION ALL
+SELECT 'contact', jsonb_build_array(a.email_key, c.id, c.assigned_user_id, extract(epoch FROM c.created_at))
+  FROM contact_addresses a JOIN contacts c ON c.id = a.contact_id AND c.deleted_at IS NULL
+ WHERE a.location_id = :location_id AND a.email_key = ANY(:keys)
+UNION ALL
+SELECT 'thread', jsonb_build_array(
+           g.gmail_thread_id, t.id, v.contact_id, t.mixed, extract(epoch FROM g.created_at))
+  FROM gmail_threads g JOIN threads t ON t.id = g.thread_id
+  JOIN conversations v ON v.id = t.conversation_id
+  JOIN contacts c ON c.id = v.contact_id AND c.deleted_at IS NULL
+ WHERE g.account_id = :account_id AND g.gmail_thread_id = ANY(:gmail_threads)
+UNION ALL
+SELECT k.fact, jsonb_build_array(
+           k.key, m.id, t.id, v.contact_id, t.mixed,
+           coalesce((SELECT p.email_key FROM participants p
+                      WHERE p.message_id = m.id AND p.role = 'from' AND p.position = 0), m.from_email),
+           m.direction, extract(epoch FROM m.created_at))
+  FROM (
+    SELECT 'known' AS fact, message_id_header AS key, id FROM messages
+     WHERE location_id = :location_id AND message_id_header = ANY(:ids)
+    UNION ALL
+    SELECT 'key', key, message_id FROM match_keys WHERE location_id = :location_id AND key = ANY(:id_keys)
+    UNION ALL
+    SELECT 'stamp', stamp, id FROM messages WHERE stamp = ANY(:stamps) AND location_id = :location_id
+  ) k
+  JOIN messages m ON m.id = k.id
+  JOIN threads t ON t.id = m.thread_id
+  JOIN conversations v ON v.id = t.conversation_id
+  JOIN contacts c ON c.id = v.contact_id AND c.deleted_at IS NULL
+UNION ALL
+SELECT 'left', jsonb_build_array(d.message_id_hash)
+  FROM decisions d JOIN accounts a ON a.id = d.account_id AND a.location_id = :location_id
+ WHERE d.left_thread AND d.message_id_hash = ANY(:id_hashes)
+"""
+)
+
+
+def load_world(
+    session: Session,
+    account: Account,
+    headlines: Sequence[Headline],
+    auto_bcc_domain: str,
+    bodies: Mapping[str, Mail] | None = None,
+) -> World:
+    """The facts for a page of one mailbox.
+
+    Args:
+        auto_bcc_domain: the domain of the auto-BCC addresses (S16).
+        bodies: whole mails by Gmail id, as far as they were fetched: notices name the mail that they are about.
+    """
+    world = load_location_world(
+        session,
+        account.location_id,
+        headlines,
+        auto_bcc_domain,
+        bodies=bodies,
+        account_id=account.id,
+        own=(account.email,),
+    )
+    world.user_id = account.user_id
+    world.account_id = account.id
+    world.connected_at = account.connected_at
+    return world
+
+
+def load_location_world(
+    session: Session,
+    location_id: str,
+    headlines: Sequence[Headline],
+    auto_bcc_domain: str,
+    *,
+    bodies: Mapping[str, Mail] | None = None,
+    account_id: str = "",
+    own: Iterable[str] = (),
+) -> World:
+    """The facts of a location for mails of no connected mailbox; `load_world` is the one of a mailbox.
+
+    Args:
+        own: addresses of the person whose mail it is, so that they do not count as a colleague's.
+    """
+    mails = [headline.mail for headline in headlines]
+    whole = list((bodies or {}).values())
+    keys = {email_key(address.email) for mail in (*mails, *whole) for address in people(mail)}
+    keys.update(email_key(address) for address in own)
+    ids = {own for mail in mails for own in (mail.message_id, *ancestors(mail)) if own}
+    for mail in whole:
+        notice = bounce.read(mail)
+        ids.update(notice.original_message_ids if notice else ())
+    domain = auto_bcc_domain.lower()
+    tokens = [key.rpartition("@")[0] for key in keys if domain_of(key) == domain]
+    rows = session.execute(
+        _FACTS,
+        {
+            "location_id": location_id,
+            "account_id": account_id,
+            "keys": list(keys | {mailbox_key(key) for key in keys}),
+            "tokens": tokens,
+            "gmail_threads": list({headline.gmail_thread_id for headline in headlines}),
+            "ids": list(ids),
+            "id_keys": [id_key(one) for one in ids],
+            "id_hashes": [id_hash(one) for one in ids],
+            "stamps": [stamp for mail in mails if (stamp := stamp_of(mail))],
+        },
+    )
+    world = _World(location_id, domain).read(rows)
+    world.own_keys = world.own_keys.union(mailbox_key(address) for address in own)
+    return world
+
+
+def stamp_of(mail: Mail) -> str | None:
+    """The opaque header by which a mail of ours is known again (S27)."""
+    value = mail.headers.get(STAMP_HEADER)
+    return value.strip() or None if value else None
+
+
+class _World:
+    """Builds a World out of the rows of `_FACTS`."""
+
+    def __init__(self, location_id: str, auto_bcc_domain: str) -> None:
+        self.world = World(location_id, auto_bcc_domain=auto_bcc_domain)
+        self.users: set[str] = set()
+        self.own: set[str] = set()
+        self.auto_bcc: dict[str, str] = {}
+        self.pauses: list[Pause] = []
+        self.staff: set[str] = set()
+
+    def read(self, rows: Iterable[Any]) -> World:
+        for fact, data in rows:
+            getattr(self, f"_{fact}")(*data)
+        world = self.world
+        world.user_keys = frozenset(self.users)
+        world.internal_keys = frozenset(self.users | self.staff)
+        world.own_keys = frozenset(self.own)
+        world.auto_bcc = self.auto_bcc
+        world.pauses = tuple(sorted(self.pauses, key=lambda pause: pause.started_at))
+        world.contacts = {key: _by_age(refs) for key, refs in world.contacts.items()}
+        world.threads = {key: _by_age(refs) for key, refs in world.threads.items()}
+        world.known = {key: _by_age(refs) for key, refs in world.known.items()}
+        return world
+
+    def _location(self, scope: str, domains: list[str], addresses: list[str]) -> None:
+        self.world.inbound_scope = scope
+        self.world.internal_domains = frozenset(d.strip().lower().lstrip("@") for d in domains if d.strip())
+        self.staff = {mailbox_key(address) for address in addresses}
+
+    def _user(self, key: str) -> None:
+        self.users.add(mailbox_key(key))
+
+    def _own(self, key: str) -> None:
+        self.own.add(mailbox_key(key))
+
+    def _pause(self, rule: str, started: float, ended: float | None) -> None:
+        end = None if ended is None else datetime.fromtimestamp(float(ended), UTC)
+        self.pauses.append(Pause(rule, datetime.fromtimestamp(float(started), UTC), end))
+
+    def _auto_bcc(self, token: str, user_id: str) -> None:
+        self.auto_bcc[f"{token}@{self.world.auto_bcc_domain}"] = user_id
+
+    def _contact(self, key: str, contact_id: str, assigned_user_id: str | None, since: float) -> None:
+        ref = ContactRef(contact_id, assigned_user_id, float(since))
+        self.world.contacts[key] = (*self.world.contacts.get(key, ()), ref)
+
+    def _thread(self, gmail_id: str, thread_id: str, contact_id: str, mixed: bool, since: float) -> None:
+        ref = ThreadRef(thread_id, contact_id, mixed, float(since))
+        self.world.threads[gmail_id] = (*self.world.threads.get(gmail_id, ()), ref)
+
+    def _known(self, message_id: str, *message: Any) -> None:
+        self._add_known(id_hash(message_id), _message(*message))
+
+    def _key(self, key: str, *message: Any) -> None:
+        self._add_known(key.removeprefix("id:"), _message(*message))
+
+    def _stamp(self, stamp: str, *message: Any) -> None:
+        self.world.stamped[stamp] = _message(*message)
+
+    def _left(self, hashed: str) -> None:
+        self.world.left.add(hashed)
+
+    def _add_known(self, key: str, message: KnownMessage) -> None:
+        before = self.world.known.get(key, ())
+        if all(known.id != message.id for known in before):
+            self.world.known[key] = (*before, message)
+
+
+def _message(
+    message_id: str,
+    thread_id: str,
+    contact_id: str,
+    mixed: bool,
+    author: str | None,
+    direction: str,
+    since: float,
+) -> KnownMessage:
+    thread = ThreadRef(thread_id, contact_id, mixed, float(since))
+    outbound = direction == Direction.OUTBOUND
+    return KnownMessage(message_id, thread, email_key(author or ""), outbound, float(since))
+
+
+def _by_age(refs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(sorted(refs, key=lambda ref: (ref.since, ref.id)))

@@ -1,0 +1,34 @@
+"""Which threads a Gmail thread holds, and threads in which colleagues take part"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "gmail_threads",
+        sa.Column("account_id", sa.String(), nullable=False),
+        sa.Column("gmail_thread_id", sa.String(), nullable=False),
+        sa.Column("thread_id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["thread_id"], ["threads.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("account_id", "gmail_thread_id", "thread_id"),
+    )
+    op.create_index(op.f("ix_gmail_threads_thread_id"), "gmail_threads", ["thread_id"], unique=False)
+    op.create_index(
+        "ix_decisions_left", "decisions", ["message_id_hash"], postgresql_where=sa.text("left_thread")
+    )
+    op.add_column("threads", sa.Column("mixed", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.alter_column("threads", "mixed", server_default=None)
+
+
+def downgrade() -> None:
+    op.drop_column("threads", "mixed")
+    op.drop_index("ix_decisions_left", table_name="decisions")
+    op.drop_table("gmail_threads")
