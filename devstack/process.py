@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 _REAPER = [sys.executable, "-I", "-S", str(Path(reaper.__file__).resolve())]
 
 
+THROWAWAY_VARIABLE = "DEVSTACK_THROWAWAY_DIR"
+
+
 class PartError(Exception):
     """A part of the stack could not start or did not become healthy; says which, why and what to do."""
 
@@ -93,8 +96,10 @@ class Command:
 
 
 class Process:
-    """A started command. It never inherits the caller's standard streams, so that a CI job's pipe can
-    close."""
+    """A started command, whose output goes to its log.
+
+    It never inherits the caller's standard streams: a CI job's pipe must be able to close.
+    """
 
     def __init__(self, command: Command) -> None:
         self.command = command
@@ -133,6 +138,10 @@ class Process:
         """Send a signal; nothing happens where it has ended already."""
         self._popen.send_signal(number)
 
+    def wait(self, timeout: float) -> int:
+        """Wait for the end; subprocess.TimeoutExpired where it does not come."""
+        return self._popen.wait(timeout)
+
     def kill(self) -> None:
         """End it at once and wait until it is gone."""
         self._popen.kill()
@@ -152,6 +161,12 @@ class Process:
             log.seek(max(self._log_start, self.command.log.stat().st_size - 20_000))
             return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
         return ""
+
+
+def rotate_log(log: Path, above: int = 10 * 2**20) -> None:
+    """Move a log that has grown larger than `above` bytes aside, over the one moved before."""
+    if log.exists() and log.stat().st_size > above:
+        log.replace(log.with_suffix(".log.1"))
 
 
 def run(command: Command, timeout: float) -> str | None:
@@ -206,10 +221,13 @@ def new_mark() -> str:
 def throwaway_dir(prefix: str) -> Path:
     """A new folder for state that goes with the process, open enough for PostgreSQL's own user.
 
-    In memory where there is room: a new database takes 12 ms there and up to 400 ms on a disk's file system.
+    Below DEVSTACK_THROWAWAY_DIR where that is set (tests, which have it removed even when they are killed),
+    otherwise in memory where there is room: a new database takes 12 ms there and up to 400 ms on a disk's
+    file system.
     """
     memory = Path("/dev/shm")  # noqa: S108
     roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 2**30
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=memory if roomy else None))
+    where = os.environ.get(THROWAWAY_VARIABLE) or (memory if roomy else None)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
     folder.chmod(0o755)
     return folder

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 MARK_VARIABLE = "DEVSTACK_MARK"
-"""Environment variable that every process of a stack inherits; what the watch looks for."""
+"""Environment variable that every process of a stack inherits: marks, comma-separated, outermost first."""
 GRACE_S = 3.0
 
 _PR_SET_PDEATHSIG = 1
@@ -38,12 +38,13 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 def marked(mark: str) -> Iterator[int]:
     """The pids, besides our own, of running processes that carry the mark."""
-    needle = f"{MARK_VARIABLE}={mark}".encode()
+    name = f"{MARK_VARIABLE}=".encode()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            if needle in (entry / "environ").read_bytes().split(b"\0"):
+            environment = (entry / "environ").read_bytes().split(b"\0")
+            if any(v.startswith(name) and mark.encode() in v[len(name) :].split(b",") for v in environment):
                 yield int(entry.name)
         except OSError:  # gone meanwhile, or somebody else's
             continue

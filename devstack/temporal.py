@@ -7,7 +7,6 @@ partition.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import signal
@@ -15,22 +14,25 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client
+from temporalio.common import SearchAttributeIndexedValueType as Kind
+from temporalio.envconfig import ClientConfig
 
 from devstack.process import Command, PartError
+from workflows.policies import SEARCH_ATTRIBUTES
 
-SEARCH_ATTRIBUTES: dict[str, str] = {
-    "AccountState": "Keyword",
-    "LocationId": "Keyword",
-    "StateReason": "Keyword",
-    "NextAction": "Keyword",
-    "NextActionAt": "Datetime",
+_KINDS = {
+    Kind.TEXT: "Text",
+    Kind.KEYWORD: "Keyword",
+    Kind.INT: "Int",
+    Kind.DOUBLE: "Double",
+    Kind.BOOL: "Bool",
+    Kind.DATETIME: "Datetime",
+    Kind.KEYWORD_LIST: "KeywordList",
 }
-"""Name and type of what the workflows set; a search attribute that is not registered stops a workflow."""
 
 DYNAMIC_CONFIG: dict[str, bool | int] = {
     "history.transferProcessorMaxPollRPS": 5000,
@@ -55,12 +57,16 @@ def command(
     log: Path,
     *,
     db_file: Path | None = None,
+    durable: bool = False,
     namespace: str = "default",
     env: Mapping[str, str] | None = None,
     http_port: int | None = None,
     metrics_port: int | None = None,
 ) -> Command:
-    """What runs the server on 127.0.0.1. Without `db_file` its state is in memory."""
+    """What runs the server on 127.0.0.1. Without `db_file` its state is in memory.
+
+    With one, and `durable` off, it survives a crash of the server but not a power cut, and is faster.
+    """
     argv = [str(binary()), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port)]
     argv += [
         "--ui-port",
@@ -77,48 +83,41 @@ def command(
         argv += ["--metrics-port", str(metrics_port)]
     if db_file:
         argv += ["--db-filename", str(db_file)]
+        if not durable:
+            argv += ["--sqlite-pragma", "synchronous=OFF"]
     for key, value in DYNAMIC_CONFIG.items():
         argv += ["--dynamic-config-value", f"{key}={json.dumps(value)}"]
-    for name, kind in SEARCH_ATTRIBUTES.items():
-        argv += ["--search-attribute", f"{name}={kind}"]
+    for attribute in SEARCH_ATTRIBUTES:
+        argv += ["--search-attribute", f"{attribute.name}={_KINDS[attribute.indexed_value_type]}"]
     return Command(argv, log, env=env, stop_signal=signal.SIGTERM)
 
 
-async def check(address: str, namespace: str = "default") -> None:
+async def connect(env: Mapping[str, str]) -> Client:
+    """A client for the `TEMPORAL_*` of an environment, as Temporal's own configuration defines them."""
+    options = ClientConfig.load_client_connect_config(override_env_vars=dict(env))
+    options.setdefault("target_host", "127.0.0.1:7233")
+    return await Client.connect(**options)
+
+
+async def check(env: Mapping[str, str]) -> None:
     """Ask the server for its health and the namespace.
 
     Raises:
         RuntimeError, temporalio.service.RPCError: nobody answers, or the namespace is not there yet.
     """
-    client = await Client.connect(address, namespace=namespace)
+    client = await connect(env)
     await client.service_client.check_health()
-    await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
+    await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
 
 
-async def pollers(address: str, namespace: str, task_queue: str) -> dict[str, float]:
+async def pollers(env: Mapping[str, str], task_queue: str) -> dict[str, float]:
     """Who asks for workflow tasks of a queue: identity and when last (Unix seconds)."""
-    client = await Client.connect(address, namespace=namespace)
+    client = await connect(env)
     answer = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
-            namespace=namespace,
+            namespace=client.namespace,
             task_queue=TaskQueue(name=task_queue),
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
     )
     return {p.identity: p.last_access_time.ToMicroseconds() / 1e6 for p in answer.pollers}
-
-
-async def register_search_attributes(client: Client) -> None:
-    """Make our search attributes known to a server that `command` did not start, such as the test server."""
-    kinds = {
-        name: IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")
-        for name, kind in SEARCH_ATTRIBUTES.items()
-    }
-    await client.operator_service.add_search_attributes(
-        AddSearchAttributesRequest(namespace=client.namespace, search_attributes=kinds)
-    )
-
-
-def check_now(address: str, namespace: str = "default", timeout: float = 5.0) -> None:
-    """`check`, for callers without an event loop."""
-    asyncio.run(asyncio.wait_for(check(address, namespace), timeout))

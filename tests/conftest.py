@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -17,7 +18,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from devstack import reaper, temporal
 from devstack.postgres import Postgres
-from devstack.process import Watch, new_mark
+from devstack.process import THROWAWAY_VARIABLE, Watch, new_mark, throwaway_dir
+from devstack.stack import Stack
 
 TEMPLATE = "crm_template"
 
@@ -30,8 +32,11 @@ def watched() -> Iterator[str]:
     """
     mark = new_mark()
     os.environ[reaper.MARK_VARIABLE] = mark
-    watch = Watch(mark)
+    folder = throwaway_dir("tests-")
+    watch = Watch(mark, remove=[folder])
+    os.environ[THROWAWAY_VARIABLE] = str(folder)
     yield mark
+    del os.environ[reaper.MARK_VARIABLE], os.environ[THROWAWAY_VARIABLE]
     deadline = time.monotonic() + 5
     while (left := list(reaper.marked(mark))) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -70,10 +75,26 @@ def module_database(postgres_server: Postgres) -> str:
 @pytest.fixture
 async def temporal_env(watched: str) -> AsyncIterator[WorkflowEnvironment]:
     """A Temporal server that skips time, with our search attributes; 0.1 s per test."""
+    from workflows.registration import register_search_attributes
+
     environment = await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(temporal.binary("temporal-test-server")),
         data_converter=pydantic_data_converter,
     )
     async with environment:
-        await temporal.register_search_attributes(environment.client)
+        await register_search_attributes(environment.client)
         yield environment
+
+
+@pytest.fixture(scope="session")
+def stack(watched: str) -> Iterator[Stack]:
+    """The whole system, shared by the tests of a process: each takes a location and mailboxes of its own."""
+    with Stack.start() as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_stack(watched: str) -> Iterator[Callable[..., Stack]]:
+    """Starts stacks of one's own, with `Stack.start`'s arguments, for tests that kill parts."""
+    with ExitStack() as started:
+        yield lambda **arguments: started.enter_context(Stack.start(**arguments))

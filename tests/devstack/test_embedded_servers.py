@@ -77,6 +77,7 @@ def test_the_servers_identity_is_not_root(postgres_server: Postgres) -> None:
 
 async def test_temporal_knows_our_search_attributes(tmp_path: Path) -> None:
     port, ui_port = ports.take_free(), ports.take_free()
+    env = {"TEMPORAL_ADDRESS": f"127.0.0.1:{port}"}
     process = Process(
         temporal.command(port, ui_port, tmp_path / "temporal.log", db_file=tmp_path / "temporal.db")
     )
@@ -84,17 +85,17 @@ async def test_temporal_knows_our_search_attributes(tmp_path: Path) -> None:
         async with asyncio.timeout(60):
             while True:
                 try:
-                    await temporal.check(f"127.0.0.1:{port}")
+                    await temporal.check(env)
                     break
                 except RuntimeError:
                     assert process.running, process.log_tail()
-        assert await temporal.pollers(f"127.0.0.1:{port}", "default", "nobody-polls-this") == {}
+        assert await temporal.pollers(env, "nobody-polls-this") == {}
     finally:
         process.stop()
     assert not process.running
 
 
-STATE = SearchAttributeKey.for_keyword(next(iter(temporal.SEARCH_ATTRIBUTES)))
+STATE = SearchAttributeKey.for_keyword("AccountState")
 
 
 @workflow.defn

@@ -1,0 +1,58 @@
+"""Whether a part really works: it answers in its own protocol, not merely that its process is there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Mapping
+
+import httpx
+
+from devstack import temporal
+from devstack.process import Process
+
+
+class NotReady(Exception):
+    """A part does not answer yet, or not as it should; says how."""
+
+
+def http(url: str) -> None:
+    """A GET must answer 200."""
+    try:
+        # A proxy of the environment has no business between us and this machine.
+        status = httpx.get(url, timeout=5, trust_env=False).status_code
+    except httpx.HTTPError as error:
+        raise NotReady(f"GET {url}: {type(error).__name__} {error}") from error
+    if status != 200:
+        raise NotReady(f"GET {url} answers {status}")
+
+
+def smtp(host: str, port: int) -> None:
+    """The server must greet with 220."""
+    try:
+        with socket.create_connection((host, port), timeout=5) as connection:
+            greeting = connection.recv(512)
+            connection.sendall(b"QUIT\r\n")
+    except OSError as error:
+        raise NotReady(f"SMTP on {host}:{port}: {error}") from error
+    if not greeting.startswith(b"220"):
+        raise NotReady(f"SMTP on {host}:{port} greets with {greeting[:60]!r}")
+
+
+def temporal_server(env: Mapping[str, str]) -> None:
+    """The server must be serving, and know the namespace."""
+    try:
+        asyncio.run(asyncio.wait_for(temporal.check(env), 5))
+    except (RuntimeError, TimeoutError) as error:
+        raise NotReady(f"Temporal: {error}") from error
+
+
+def worker(env: Mapping[str, str], task_queue: str, process: Process) -> None:
+    """The server must have seen this process ask for work."""
+    try:
+        seen = asyncio.run(asyncio.wait_for(temporal.pollers(env, task_queue), 5))
+    except (RuntimeError, TimeoutError) as error:
+        raise NotReady(f"Temporal: {error}") from error
+    if not any(re.search(rf"(^|\D){process.pid}@", identity) for identity in seen):
+        raise NotReady(f"no worker with pid {process.pid} polls task queue {task_queue!r}")
