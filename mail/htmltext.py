@@ -84,7 +84,8 @@ def text_of(html: str) -> str:
 
 
 def _drop_hidden(tree: LexborHTMLParser) -> None:
-    for node in tree.css(_MAY_HIDE):
+    # Inner ones first: a node inside a removed one must not be touched any more.
+    for node in reversed(tree.css(_MAY_HIDE)):
         attributes = node.attributes
         if (
             "hidden" in attributes or _HIDDEN_STYLE.search(attributes.get("style") or "")
@@ -113,7 +114,8 @@ def _mark(tree: LexborHTMLParser) -> None:
 
 def _keep_spaces(node: LexborNode) -> None:
     """Blank space inside `<pre>` counts."""
-    for child in node.traverse(include_text=True):
+    # A list first: the walk must not stand on a node that is being replaced.
+    for child in list(node.traverse(include_text=True)):
         if child.tag == "-text":
             content = child.text_content or ""
             child.replace_with(content.replace("\n", _BR).replace(" ", _KEPT_SPACE))
