@@ -1,0 +1,1 @@
+"""Database, migrations, encryption and blobs."""
