@@ -253,3 +253,7 @@ def _play(story: Story, stack: Stack, console: Console, started: float) -> int:
         f"\n[bold green]All {len(STEPS)} steps came true[/bold green] in {time.monotonic() - started:.0f} s."
     )
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(play())
