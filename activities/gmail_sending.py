@@ -12,10 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from crm.identity import claim_sent_keys
-
 from activities.composing import Composer
-from crm import leaving, outbound
+from crm import identity, leaving, outbound
 from crm.leaving import Next, Way
 from gmail.budget import Priority
 from gmail.errors import (
@@ -205,7 +203,8 @@ class GmailSender:
                 at=datetime.fromtimestamp(headline.internal_date / 1000, UTC) if headline else now(),
             )
             if mail is not None:
-                claim_sent_keys(session, message, mail)
+                keys = identity.keys_of(mail)
+                identity.claim_keys(session, message.location_id, [(key, message.id) for key in keys.all])
 
     def _take_back(self, message_id: str) -> Next:
         progress = self._read(message_id)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from temporalio import activity
 
+from activities.composing import Composer
 from activities.gmail_sending import GmailSender
-from activities.smtp_sending import SmtpSender
+from activities.mailboxes import Mailboxes
+from activities.smtp_sending import Providers, SmtpSender
 from crm import leaving, outbound
 from crm.leaving import Next, Way
 from crm.ledger import Limits, record_sent
@@ -30,16 +33,21 @@ class Sending:
     def __init__(
         self,
         database: Database,
-        gmail: GmailSender,
-        smtp: SmtpSender,
-        mailbox_of: Callable[[str, Priority], Mailbox],
+        mailboxes: Mailboxes,
+        composer: Composer,
+        providers: Providers,
         limits: Limits,
+        return_domain: str,
     ) -> None:
         self._database = database
-        self._gmail = gmail
-        self._smtp = smtp
-        self._mailbox_of = mailbox_of
+        self._mailboxes = mailboxes
         self._limits = limits
+        self._gmail = GmailSender(database, composer, self._mailbox)
+        self._smtp = SmtpSender(database, composer, providers.of, return_domain)
+
+    def activities(self) -> list[Callable[..., Any]]:
+        """What the worker registers."""
+        return [self.prepare_to_leave, self.leave, self.overdue_messages, self.seed_send_ledger]
 
     @activity.defn
     def prepare_to_leave(self, message_id: str) -> SendStep:
@@ -71,7 +79,7 @@ class Sending:
             email_key = session.get_one(Account, account_id).email_key
         since = now() - self._limits.window
         counted = 0
-        for headline in self._mailbox_of(account_id, Priority.SYNC).sent_since(int(since.timestamp() * 1000)):
+        for headline in self._mailbox(account_id, Priority.SYNC).sent_since(int(since.timestamp() * 1000)):
             activity.heartbeat(counted)
             if not isinstance(headline, Headline):
                 raise headline
@@ -86,6 +94,11 @@ class Sending:
                 )
             counted += 1
         return counted
+
+    def _mailbox(self, account_id: str, priority: Priority) -> Mailbox:
+        with self._database.session() as session:
+            account = session.get_one(Account, account_id)
+        return self._mailboxes.of(account, priority)
 
     def _next(self, message_id: str) -> Next:
         with self._database.session() as session:

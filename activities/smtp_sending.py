@@ -20,9 +20,32 @@ from models import Location, Message
 from models.columns import now
 from models.states import MessageStatus
 from storage.database import Database
+from storage.encryption import Vault
 
 TRY_FOR = timedelta(hours=24)
 LONGEST_PAUSE = timedelta(hours=1)
+
+
+class Providers:
+    """The SMTP provider of a location: its own, or SMTP_PROVIDER_URL."""
+
+    def __init__(self, vault: Vault, default_url: str) -> None:
+        self._vault = vault
+        self._default = default_url
+
+    def of(self, location: Location) -> Provider:
+        """The provider that a location's mail leaves through.
+
+        Raises:
+            ProviderMisconfigured: there is none, or its URL is wrong.
+        """
+        own = location.smtp_provider_url_encrypted
+        url = self._vault.decrypt(own) if own else self._default
+        if not url:
+            raise ProviderMisconfigured(
+                "no SMTP provider is set: set the location's smtp_provider_url, or SMTP_PROVIDER_URL"
+            )
+        return Provider.parse(url)
 
 
 class SmtpSender:
