@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
-from models import Location
+from models import Location, Message
+from models.states import WAITING_STATUSES
 
 
 def key_hash(api_key: str) -> str:
@@ -32,3 +33,14 @@ def get(session: Session, location_id: str) -> Location | None:
 def of_key(session: Session, api_key: str) -> Location | None:
     """The location that an API key opens."""
     return session.exec(select(Location).where(Location.api_key_hash == key_hash(api_key))).one_or_none()
+
+
+def waiting_messages(session: Session, location_id: str) -> list[str]:
+    """Outbound messages of a location that have not begun to leave: a changed setting is theirs too."""
+    return list(
+        session.exec(
+            select(Message.id)
+            .where(Message.location_id == location_id, col(Message.status).in_(WAITING_STATUSES))
+            .order_by(col(Message.created_at))
+        )
+    )

@@ -134,6 +134,12 @@ class Commands:
         """The message's row was changed (cancelled, resolved, its place or account moved): look again."""
         await self._signal(f"message/{message_id}", "changed")
 
+    async def mark_read(self, message_id: str) -> None:
+        """A message was marked read or unread here: its copies in Gmail follow (S24)."""
+        await self._tell(
+            "ReadStateWorkflow", f"read/{message_id}", MessageInput(message_id=message_id), "changed"
+        )
+
     # A campaign (CampaignWorkflow)
     async def run_campaign(self, campaign_id: str) -> None:
         """Start a campaign, or wake it after its row was changed (paused, resumed, cancelled)."""

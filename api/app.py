@@ -1,0 +1,75 @@
+"""The HTTP application: routes, errors, limits, and what lives as long as the process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from api import problems
+from api.bodies import BodyLimit
+from api.context import Context
+from api.problems import ProblemDocument
+from api.routes import (
+    accounts,
+    consent,
+    contacts,
+    conversations,
+    gmail_push,
+    health,
+    locations,
+    messages,
+    users,
+)
+from settings import Settings
+
+DESCRIPTION = """
+Two-way sync between a CRM and its users' Gmail.
+
+* `Authorization: Bearer KEY`; a location's key sees that location alone, everything of another answers 404.
+* Errors are problem documents (RFC 9457). Lists are `{"items": [...], "next_cursor": ...}` with `?limit=&cursor=`.
+* POSTs that create take `Idempotency-Key`: the same key and body get the first answer again.
+* In requests an address is `{email, name?}` or a plain string. Rules are named as in `S12`.
+"""
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemDocument, "description": text}
+    for status, text in {
+        401: "No or an unknown API key",
+        404: "Not in this location",
+        422: "The request is wrong; `errors` says where",
+        503: "Something that is needed is away; try again",
+    }.items()
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application over these settings. It starts while PostgreSQL and Temporal are away."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        context = await Context.build(settings)
+        known = gmail_push.KnownMailboxes()
+        app.state.context, app.state.known_mailboxes = context, known
+        context.feed.on_event(known.forget)
+        context.feed.start()
+        try:
+            yield
+        finally:
+            await context.close()
+
+    app = FastAPI(
+        title="Gmail two-way sync",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.add_middleware(BodyLimit)
+    problems.install(app)
+    for module in (locations, users, contacts, accounts, conversations, messages):
+        app.include_router(module.router, responses=_ERRORS)
+    for open_module in (consent, gmail_push, health):
+        app.include_router(open_module.router)
+    return app
