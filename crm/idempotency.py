@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from models import IdempotencyKey
 
@@ -40,8 +40,9 @@ def claim(session: Session, scope: str, key: str, request_hash: str) -> FirstAns
         insert(IdempotencyKey)
         .values(scope=scope, key=key, request_hash=request_hash)
         .on_conflict_do_nothing()
+        .returning(col(IdempotencyKey.key))
     )
-    if claimed.rowcount:
+    if claimed.first() is not None:
         return None
     row = session.get(IdempotencyKey, (scope, key))
     if row is None or row.request_hash != request_hash or row.status is None or row.answer_encrypted is None:
