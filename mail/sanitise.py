@@ -1,7 +1,7 @@
 """Html of a stranger, made fit to be shown inside our page.
 
-What stays is named, all else goes. Parsing and writing is nh3's (ammonia, html5ever); what follows works on
-its output, in which each tag is `<name attr="value" ...>`, text holds no `<`, and no attribute value holds a double quote.
+What stays is named, all else goes. Parsing and writing is nh3's (ammonia, html5ever); the rest works on its
+output, in which each tag is `<name attr="value" ...>`, text holds no `<`, and no value holds a double quote.
 """
 
 from __future__ import annotations
