@@ -11,7 +11,8 @@ import psycopg
 
 from devstack import health, ports, postgres, temporal
 from devstack.health import NotReady
-from devstack.plan import DATABASE, Plan, port_setting
+from devstack.packed_cluster import DATABASE
+from devstack.plan import Plan, port_setting
 from devstack.process import ROOT, Command, PartError, Process
 
 SCHEMA = "schema"
@@ -51,6 +52,10 @@ def log_file(plan: Plan, name: str) -> Path:
     return plan.state_dir / "logs" / f"{name}.log"
 
 
+def data_dir(state_dir: Path) -> Path:
+    return state_dir / "postgres" / "data"
+
+
 def of(plan: Plan, env: dict[str, str], *, durable: bool, temporal_in_memory: bool) -> dict[str, Part]:
     """The parts of a plan, by name, in the order in which they are shown."""
     every = (
@@ -74,7 +79,7 @@ def _needed(plan: Plan, *names: str) -> tuple[str, ...]:
 
 
 def _postgres(plan: Plan, env: dict[str, str], durable: bool) -> Part:
-    data, log = plan.state_dir / "postgres" / "data", log_file(plan, "postgres")
+    data, log = data_dir(plan.state_dir), log_file(plan, "postgres")
     password = plan.secrets["EMBEDDED_POSTGRES_PASSWORD"]
     server_url = postgres.url(plan.ports.postgres, "postgres", password)
 

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from devstack import env_files, ports, postgres
+from devstack.packed_cluster import DATABASE
 from devstack.process import PartError
 from settings import Settings
 
 EMBEDDED = ("postgres", "temporal", "gmail", "catcher")
 OURS = ("worker", "api", "inbound")
 PARTS = (*EMBEDDED, *OURS)
-DATABASE = "crm"
 
 CLIENT_ID = "gmail-two-way-sync.apps.googleusercontent.com"
 TOPIC = "projects/embedded/topics/gmail"
@@ -120,12 +120,14 @@ def make(
     given: Mapping[str, str],
     parts: set[str] | None,
     choose_ports: Literal["free", "settings"],
+    postgres_password: str | None = None,
 ) -> Plan:
     """Decide what runs where, and write `stack.env` and `secrets.env`.
 
     Args:
         given: settings that somebody set on purpose, by their environment names.
         parts: of `PARTS`; None: all.
+        postgres_password: of an embedded server that is there already; None: the one among the secrets.
         choose_ports: `settings`: where the settings say; `free`: wherever there is room.
 
     Raises:
@@ -141,6 +143,8 @@ def make(
     )
     chosen = _ports(state_dir, base, choose_ports)
     secrets = env_files.keep_secrets(state_dir)
+    if postgres_password is not None:
+        secrets["EMBEDDED_POSTGRES_PASSWORD"] = postgres_password
     told = _told(embedded, chosen, given, base, secrets)
     ours = {k: secrets[k] for k in ("ADMIN_API_KEY", "TOKEN_ENCRYPTION_KEYS")}
     if "gmail" in embedded:

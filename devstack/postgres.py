@@ -78,7 +78,7 @@ def prepare(data_dir: Path, password: str = "", log: Path | None = None) -> None
     if user:
         shutil.chown(data_dir, user, pwd.getpwnam(user).pw_gid)
     argv = [str(binaries() / "initdb"), "-D", str(data_dir), "-U", "postgres"]
-    argv += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
+    argv += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions", "--wal-segsize=1"]
     secret = data_dir.with_suffix(".password")
     if password:
         secret.touch(mode=0o600)
@@ -154,16 +154,30 @@ def _end_leftover(data_dir: Path) -> None:
 class Postgres:
     """A throw-away server used alone: `with Postgres.start() as server: server.url("crm")`."""
 
-    def __init__(self, data_dir: Path, port: int, process: Process, temporary: Path | None) -> None:
+    def __init__(
+        self, data_dir: Path, port: int, process: Process, *, password: str, temporary: Path | None
+    ) -> None:
         self.data_dir = data_dir
+        self.password = password
         self.port = port
         self.process = process
         self._temporary = temporary
         self._copies = 0
 
     @classmethod
-    def start(cls, data_dir: Path | None = None, port: int | None = None, durable: bool = False) -> Self:
+    def start(
+        cls,
+        data_dir: Path | None = None,
+        port: int | None = None,
+        *,
+        durable: bool = False,
+        password: str = "",
+    ) -> Self:
         """Start a server and wait until it answers.
+
+        Args:
+            data_dir: an existing or a new data directory; None: a temporary one.
+            password: of the superuser; of a new server it becomes that, empty: everybody here may connect.
 
         Raises:
             PartError: it did not start; the text has the end of its log.
@@ -175,9 +189,9 @@ class Postgres:
         port = port or ports.take_free()
         ports.require_free(port)
         log = data_dir.with_suffix(".log")
-        prepare(data_dir, log=log)
+        prepare(data_dir, password, log)
         process = Process(command(data_dir, port, log, durable))
-        server = cls(data_dir, port, process, temporary)
+        server = cls(data_dir, port, process, password=password, temporary=temporary)
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -192,7 +206,7 @@ class Postgres:
                 raise PartError(f"PostgreSQL did not start on port {port}: {error}\n{tail}") from error
 
     def url(self, database: str = "postgres") -> str:
-        return url(self.port, database)
+        return url(self.port, database, self.password)
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, empty or a copy of one that nobody is connected to; returns its URL."""

@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Literal, Self
 
+from devstack import packed_cluster, reaper
 from devstack import parts as all_parts
 from devstack import plan as planning
 from devstack import ports as tcp_ports
-from devstack import reaper
 from devstack.process import PartError, Watch, new_mark, throwaway_dir
 from devstack.supervisor import Supervisor, Task
 from settings import Settings
@@ -45,6 +45,7 @@ class Stack:
         kept: bool,
         durable: bool,
         memory: bool,
+        migrated: bool,
         tell: Callable[[str, str], None],
     ) -> None:
         self.plan = plan
@@ -56,7 +57,7 @@ class Stack:
         self._kept = kept
         self._watch = Watch(mark, remove=() if kept else (plan.state_dir,))
         self._parts = all_parts.of(plan, self.env, durable=durable, temporal_in_memory=memory)
-        self._supervisor = Supervisor(self._parts.values(), self._tasks(), tell)
+        self._supervisor = Supervisor(self._parts.values(), self._tasks(migrated), tell)
         self._lock: IO[str] | None = None
         self._workers = 1
         self._stopped = False
@@ -92,12 +93,16 @@ class Stack:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _lock(folder)
         try:
-            plan = planning.make(folder, settings or {}, parts, ports)
+            password = None
+            if not kept and (parts is None or "postgres" in parts):
+                password = packed_cluster.unpack(all_parts.data_dir(folder))
+            plan = planning.make(folder, settings or {}, parts, ports, password)
             stack = cls(
                 plan,
                 kept=kept,
                 durable=kept if durable is None else durable,
                 memory=temporal_in_memory,
+                migrated=password is not None,
                 tell=tell,
             )
         except BaseException:
@@ -216,14 +221,14 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _tasks(self) -> list[Task]:
+    def _tasks(self, migrated: bool) -> list[Task]:
         if (
             not any(all_parts.SCHEMA in part.needs for part in self._parts.values())
             and "postgres" not in self._parts
         ):
             return []
         needs = ("postgres",) if "postgres" in self._parts else ()
-        return [Task(all_parts.SCHEMA, needs, self._migrate)]
+        return [Task(all_parts.SCHEMA, needs, (lambda: None) if migrated else self._migrate)]
 
     def _migrate(self) -> None:
         # Imported while the servers start; a second of work that nobody else waits for.

@@ -16,12 +16,13 @@ import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from devstack import reaper, temporal
+from devstack import packed_cluster, reaper, temporal
 from devstack.postgres import Postgres
 from devstack.process import THROWAWAY_VARIABLE, Watch, new_mark, throwaway_dir
 from devstack.stack import Stack
+from storage import migrate
 
-TEMPLATE = "crm_template"
+TEMPLATE = packed_cluster.DATABASE
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +48,11 @@ def watched() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_server(watched: str) -> Iterator[Postgres]:
     """One PostgreSQL server per test process, with a migrated database to copy."""
-    from storage import migrate
-
-    with Postgres.start() as server:
-        migrate.upgrade(server.create_database(TEMPLATE))
+    data_dir = throwaway_dir("pg-") / "data"
+    password = packed_cluster.unpack(data_dir)
+    with Postgres.start(data_dir, password=password or "") as server:
+        if password is None:
+            migrate.upgrade(server.create_database(TEMPLATE))
         yield server
 
 

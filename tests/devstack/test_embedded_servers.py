@@ -30,7 +30,7 @@ def test_each_test_gets_an_empty_migrated_database(database: str) -> None:
 
 
 def test_what_one_test_writes_another_does_not_see(postgres_server: Postgres) -> None:
-    first, second = (postgres_server.copy_database("crm_template") for _ in range(2))
+    first, second = (postgres_server.copy_database("crm") for _ in range(2))
     with psycopg.connect(first) as connection:
         connection.execute("CREATE TABLE left_behind (id int)")
     with psycopg.connect(second) as connection:
