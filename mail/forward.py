@@ -21,6 +21,7 @@ from mail.replylines import (
     is_original_message,
     is_quoted,
     is_rule,
+    is_telling,
     is_titled_block,
 )
 
@@ -142,6 +143,9 @@ def _first_splitter(lines: list[str]) -> _Splitter:
     for at, line in enumerate(lines):
         text = line.strip()
         if not text:
+            continue
+        if not is_telling(line):
+            in_quote = False
             continue
         quoted = is_quoted(line)
         if quoted and in_quote:

@@ -11,6 +11,10 @@ from mail.replylines import attribution_start, header_block, is_forward_marker, 
 MAX_HTML = 2_000_000
 """Characters of html that are split; longer html counts as new as a whole."""
 
+MAX_QUOTES = 500
+"""Blockquotes that are looked at."""
+MAX_DEPTH = 500
+
 _QUOTES = ", ".join(
     (
         "div.gmail_quote",
@@ -73,11 +77,6 @@ _QUOTES = ", ".join(
         "div.ReadMsgBody blockquote",
     )
 )
-_DELETING = ("blockquote",)
-_EDGES = frozenset({"hr", "div", "span", "blockquote"})
-_BLOCKS = frozenset(
-    {"p", "div", "li", "tr", "table", "blockquote", "hr", "br", "h1", "h2", "h3", "h4", "section", "pre"}
-)
 
 
 def split_html(html: str) -> tuple[str, str]:
@@ -112,7 +111,7 @@ def _nodes_after(node: LexborNode, top: LexborNode) -> Iterator[LexborNode]:
     """Following siblings of the node and of each of its ancestors up to `top`, outermost last."""
     current: LexborNode | None = node
     depth = 0
-    while current is not None and current.mem_id != top.mem_id and depth < 500:
+    while current is not None and current.mem_id != top.mem_id and depth < MAX_DEPTH:
         following = current.next
         while following is not None:
             yield following
@@ -135,26 +134,30 @@ def _has_words_after(mark: LexborNode, body: LexborNode) -> bool:
 
 
 def _without_blockquotes(tree: LexborHTMLParser, html: str) -> tuple[str, str]:
-    quoted: list[str] = []
-    for node in tree.css("blockquote"):
-        parent = node.parent
-        inside = False
-        depth = 0
-        while parent is not None and depth < 500:
-            if parent.tag == "blockquote":
-                inside = True
-                break
-            parent = parent.parent
-            depth += 1
-        if inside:
-            continue
-        quoted.append(node.html or "")
-        previous = _attribution_before(node)
-        if previous is not None:
-            quoted.insert(len(quoted) - 1, previous.html or "")
-            previous.decompose()
+    """Takes the outermost blockquotes out, each with the line above that says who wrote it."""
+    outermost = [node for node in tree.css("blockquote")[:MAX_QUOTES] if not _inside_blockquote(node)]
+    taken: list[LexborNode] = []
+    for node in outermost:
+        above = _attribution_before(node)
+        if above is not None and not any(above.mem_id == other.mem_id for other in taken):
+            taken.append(above)
+        taken.append(node)
+    quoted = [node.html or "" for node in taken]
+    # Removed only now: a node must not be looked at once the tree that held it is gone.
+    for node in taken:
         node.decompose()
     return (tree.html or "", "".join(quoted)) if quoted else (html, "")
+
+
+def _inside_blockquote(node: LexborNode) -> bool:
+    parent = node.parent
+    for _ in range(MAX_DEPTH):
+        if parent is None:
+            return False
+        if parent.tag == "blockquote":
+            return True
+        parent = parent.parent
+    return True
 
 
 def _attribution_before(node: LexborNode) -> LexborNode | None:

@@ -32,6 +32,7 @@ from mail.replylines import (
     is_original_message,
     is_quoted,
     is_rule,
+    is_telling,
     shared_attribution,
 )
 from mail.signatures import trailing_signature
@@ -126,8 +127,10 @@ def _marks(lines: list[str]) -> str:
     at = 0
     while at < len(lines):
         line = lines[at]
-        if not line.strip():
+        if not line or line.isspace():
             marks[at] = "e"
+        elif not is_telling(line):
+            pass
         elif is_quoted(line) and not _closes_attribution(lines, at):
             marks[at] = "m"
         elif is_forward_marker(line) or is_original_message(line) or _header_block_here(lines, at):

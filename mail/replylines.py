@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mail.labels import FORWARDED_MESSAGE, ORIGINAL_MESSAGE, WROTE, Role, fold, label, plain
+from mail.labels import FORWARDED_MESSAGE, MAX_LABEL, ORIGINAL_MESSAGE, WROTE, Role, fold, label, plain
 
 MAX_LINE = 600
 """Characters of one line that are looked at."""
@@ -45,16 +45,32 @@ _BRACKETED = re.compile(r"[<(\[]\s?(?:mailto:)?[^\s<>@]{1,80}@[^\s<>@]{2,120}\s?
 _DASHED = re.compile(r"^[\s>]{0,12}[-_=*~–—#+]{2,60}[ \t]{0,4}(?=[^\s\-_=*~–—#+])(.{2,200})")
 _DASHES = re.compile(r"[-_=*~–—#+]{2,60}")
 _RULE = re.compile(r"^[\s]{0,4}[-_=*–—]{5,200}\s*$")
-_END = re.compile(r"(?:[:：]|[-–—]{2,60}|…)[\s*_>\])]{0,5}$")
 _CLOSING = re.compile(r"^>\s?(?:\w{1,20}\s?){0,3}[:：]$")
 _CONTINUED = re.compile(r"^(?:>|<$|[<(\[]?(?:mailto:)?[^\s<>@]{1,80}@\S{1,120}>\s?(?!.*\d))")
 _OLD_GMAIL = re.compile(r"^\d{4}-\d\d-\d\d \d{1,2}:\d\d (?:GMT|UTC)[+-]\d\d:\d\d .{1,80}$")
 _STARTS_WITH_DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\s")
 _WORD = re.compile(r"[^\W\d_]+(?:[\'’.()/]{1,2}[^\W\d_]*)*")
-_MAX_VERB_WORDS = 3
 _CJK_VERBS = tuple(sorted(word for word in WROTE if not word.isascii() and any(c >= "\u0e00" for c in word)))
 _PHRASES = frozenset(word for word in WROTE if " " in word)
 _WORDS = WROTE - _PHRASES - frozenset({"via", "sent", "said", "menulis"})
+
+
+_HEAD = frozenset(">|-_=*~–—#+&\ufeff0123456789")
+_DASH = frozenset("-_=*~–—#+>")
+_LAST = frozenset(":：-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
+_PRECISE = re.compile(r"\d{1,2}[:.h]\d\d|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")
+
+
+def is_telling(line: str) -> bool:
+    """A cheap first look: may the line be anything but the writer's plain text?"""
+    if ":" in line or "--" in line or "@" in line or line.lstrip()[:1] in _HEAD:
+        return True
+    return line.rstrip()[-1:] in _LAST or (not line.isascii() and "：" in line)
+
+
+def _ends(line: str) -> bool:
+    """Does the line end as who-wrote lines do: with a colon, dashes or dots?"""
+    return line.rstrip(" \t*_>])").endswith((":", "：", "--", "––", "——", "…"))
 
 
 def has_verb(text: str) -> bool:
@@ -78,7 +94,7 @@ def dashed_phrase(line: str) -> str | None:
 
     Some clients run the header on in the same line, others say it in two languages: the first words count.
     """
-    found = _DASHED.match(line[:300])
+    found = _DASHED.match(line[:300]) if line.lstrip()[:1] in _DASH else None
     if found is None:
         return None
     return fold(plain(_DASHES.split(found[1], maxsplit=1)[0])).strip(" :|")
@@ -105,11 +121,9 @@ def is_forward_marker(line: str) -> bool:
             head in FORWARDED_MESSAGE or head.startswith(("forwarded by ", "forwarded message"))
             for head in _heads(phrase)
         )
-    if len(line) > 120:
+    if len(line) > 120 or not line.rstrip().endswith((":", "：", ":*", ":\u200e", ":\u202c")):
         return False
     text = fold(plain(line)).lstrip("> ")
-    if not text.endswith((":", "：")):
-        return False
     words = text.rstrip(" :：")
     return words in FORWARDED_MESSAGE and (" " in words or not words.isascii())
 
@@ -118,17 +132,20 @@ def is_titled_block(lines: Sequence[str], at: int) -> bool:
     """A dashed title or a line with a colon, right above a header block with ">" or labels: a marker in
     unknown words.
     """
-    line = lines[at]
-    if len(line) > 120:
+    line = lines[at].rstrip()
+    if len(line) > 80 or not line.endswith((":", "：", "--", "==", "**")):
         return False
     text = plain(line).lstrip("> ")
-    titled = (dashed_phrase(line) is not None and line.rstrip().endswith("---")) or text.endswith((":", "："))
-    if not titled or label(text) is not None:
+    phrase = dashed_phrase(line)
+    dashed = phrase is not None and len(phrase) > 5 and line.endswith("---")
+    if (not dashed and not text.endswith((":", "："))) or label(text) is not None:
         return False
     below = at + 1
     while below < len(lines) and below < at + 4 and not lines[below].strip("> \t"):
         below += 1
     if below >= len(lines):
+        return False
+    if not dashed and not is_quoted(lines[below]):
         return False
     roles = header_block(lines, below)
     return roles is not None and len(roles) >= 3
@@ -136,7 +153,7 @@ def is_titled_block(lines: Sequence[str], at: int) -> bool:
 
 def is_rule(line: str) -> bool:
     """A line of nothing but five or more dashes or underscores."""
-    return len(line) <= 220 and _RULE.match(line) is not None
+    return line.lstrip()[:1] in _DASH and len(line) <= 220 and _RULE.match(line) is not None
 
 
 def header_block(lines: Sequence[str], at: int) -> dict[Role, str] | None:
@@ -146,6 +163,9 @@ def header_block(lines: Sequence[str], at: int) -> dict[Role, str] | None:
     A block has at least two different roles, one of them the sender or the date; with only two, one value
     must be an address or a date. Blank lines between the fields are allowed, and wrapped values.
     """
+    head = lines[at][: MAX_LABEL + 20]
+    if ":" not in head and "：" not in head:
+        return None
     first = label(plain(lines[at][:MAX_LINE]).lstrip("> "))
     if first is None or first[0] == "other":
         return None
@@ -189,14 +209,24 @@ def attribution_start(lines: Sequence[str], end: int) -> int | None:
     brackets close.
     """
     raw = lines[end]
+    ends = _ends(raw)
+    if not ends and "@" not in raw and not raw[:1].isdigit() and raw.isascii():
+        return None
     tail = plain(raw[-MAX_LINE:])
     if not tail:
         return None
     if is_quoted(tail) and not (_CLOSING.match(tail) and end > 0 and "@" in lines[end - 1][-MAX_LINE:]):
         return None
+    if not ends and not _ends(tail):
+        return end if len(raw) <= 300 and _ends_without_colon(tail, _next_is_quoted(lines, end + 1)) else None
+    verb = has_verb(tail)
+    if not verb and "@" not in tail and len(tail) > 2 and _DIGIT.search(tail) is None:
+        return None
+    return _joined_upwards(lines, end, verb)
+
+
+def _joined_upwards(lines: Sequence[str], end: int, verb: bool) -> int | None:
     quoted_next = _next_is_quoted(lines, end + 1)
-    if not _END.search(tail):
-        return end if len(raw) <= 300 and _ends_without_colon(tail, quoted_next) else None
     joined = ""
     weak: int | None = None
     blanks = 0
@@ -207,12 +237,13 @@ def attribution_start(lines: Sequence[str], end: int) -> int | None:
             if blanks > 1:
                 break
             continue
-        if start != end and (is_quoted(line) or (_END.search(line) and not line.endswith(("--", "…")))):
+        if start != end and (is_quoted(line) or (_ends(line) and not line.endswith(("--", "…")))):
             break
         joined = f"{line} {joined}" if joined else line
         if len(joined) > MAX_ATTRIBUTION:
             break
-        strength = _strength(joined, quoted_next)
+        verb = verb or has_verb(line)
+        strength = _strength(joined, verb, quoted_next)
         if strength == 2 and joined.count("<") >= joined.count(">") and not _CONTINUED.match(line):
             return start
         if strength == 1 and weak is None:
@@ -220,15 +251,17 @@ def attribution_start(lines: Sequence[str], end: int) -> int | None:
     return weak
 
 
-def _strength(text: str, quoted_next: bool) -> int:
+def _strength(text: str, verb: bool, quoted_next: bool) -> int:
     """2: surely a who-wrote line as a whole. 1: one, if no line above makes it surer. 0: none."""
+    bracketed = "@" in text and _BRACKETED.search(text) is not None
+    if not verb and not bracketed and not quoted_next:
+        return 0
     dated = _YEAR_OR_TIME.search(text) is not None
-    bracketed = _BRACKETED.search(text) is not None
     opened = _OPENER.match(text) is not None
-    if has_verb(text):
+    if verb:
         if bracketed and (dated or len(text) <= 200):
             return 2
-        if dated and opened:
+        if opened and (_PRECISE.search(text) or (dated and quoted_next)):
             return 2
         if text.startswith("--") and text.endswith("--"):
             return 2

@@ -12,6 +12,7 @@ MAX_SIGNATURE_LINES = 25
 MAX_DEVICE_LINE = 160
 
 _DELIMITERS = frozenset({"--", "—", "––", "---", "__", "- -"})
+_DELIMITING = frozenset("-–—_")
 _BLANKISH = re.compile(r"^[\s\-_=*~#+–—ᐧ>\u200b]*$")
 _DEVICE = re.compile(
     r"""^[\s<(\[{*_\-–—>]{0,6}(?:
@@ -86,6 +87,8 @@ def trailing_signature(lines: Sequence[str]) -> int | None:
 
 def _delimited(lines: Sequence[str]) -> int | None:
     for at, line in enumerate(lines):
+        if line.lstrip()[:1] not in _DELIMITING:
+            continue
         text = line.strip()
         if text in _DELIMITERS and at + 1 < len(lines):
             below = lines[at + 1 :]
