@@ -20,15 +20,24 @@ from gmail.answers import classify
 from gmail.budget import Budget, LocalBudget, Priority
 from gmail.config import GoogleConfig
 from gmail.errors import GoogleError, MalformedAnswer, Throttled, ThrottleScope
+from gmail.prepared import Prepared
 from gmail.tokens import TokenSource
 from gmail.transport import Http, HttpLike
 
 T = TypeVar("T")
 
+ME = "me"
+_COMMON = "id,threadId,labelIds,internalDate,sizeEstimate"
+HEADLINE_FIELDS = f"{_COMMON},payload/headers"
+RAW_FIELDS = f"{_COMMON},raw"
+FULL_FIELDS = f"{_COMMON},payload"
+
 PAUSE_S = {ThrottleScope.CONCURRENCY: 1.0}
 DEFAULT_PAUSE_S = 2.0
 """After a throttle without a time: at least 1 s ("Resolve errors"); the caller's own backoff goes on top."""
 
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+"""What reading an answer of the wrong shape raises, UnicodeDecodeError included."""
 _READS = frozenset({"GET", "HEAD"})
 
 
@@ -51,6 +60,12 @@ class Gmail:
         users = self._built("gmail", "v1", config.gmail_endpoint).users()
         self.users: Any = users
         self.messages: Any = users.messages()
+        self.look = Prepared(
+            lambda place: users.messages().get(userId=ME, id=place, format="metadata", fields=HEADLINE_FIELDS)
+        )
+        self.raw = Prepared(
+            lambda place: users.messages().get(userId=ME, id=place, format="raw", fields=RAW_FIELDS)
+        )
         self.attachments: Any = users.messages().attachments()
         self.history: Any = users.history()
         self.drafts: Any = users.drafts()
@@ -93,7 +108,7 @@ class Gmail:
         writes = request.method not in _READS
         self.budget.acquire(bucket or mailbox, units, priority)
         try:
-            answer = request.execute(http=_Authorized(self.http, tokens))
+            return read(request.execute(http=_Authorized(self.http, tokens)) or {})
         except HttpError as refusal:
             status = int(refusal.resp.status)
             error = classify(status, refusal.content, refusal.resp, call=name, mailbox=mailbox, writes=writes)
@@ -104,14 +119,12 @@ class Gmail:
             raise error from None
         except GoogleError as error:
             raise error.about(mailbox) from error.__cause__
-        finally:
-            self.budget.release(bucket or mailbox)
-        try:
-            return read(answer or {})
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except _UNREADABLE as error:
             raise MalformedAnswer(
                 f"The answer to {name} is not what it must be.", mailbox=mailbox, effect_unknown=writes
             ) from error
+        finally:
+            self.budget.release(bucket or mailbox)
 
     def _built(self, api: str, version: str, endpoint: str) -> Any:
         return build(

@@ -188,7 +188,7 @@ class Consent:
         access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
         lifetime, id_token = answer.get("expires_in", 3600), answer.get("id_token")
         if not isinstance(access_token, str) or not access_token or not isinstance(lifetime, int | float):
-            raise MalformedAnswer("The answer to oauth.exchange has no access token.", effect_unknown=True)
+            raise MalformedAnswer("The answer to oauth.exchange has no access token.")
         scopes = normalised(str(answer.get("scope") or ""))
         subject, email = self._who(id_token) if isinstance(id_token, str) else ("", "")
         if missing := missing_scopes(scopes):

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from gmail.errors import Unavailable
-from gmail.transport import HttpLike
+from gmail.transport import Http, HttpLike
 
 ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
 DEFAULT_TTL_S = 3600.0
@@ -32,6 +32,8 @@ LONGEST_TTL_S = 24 * 3600.0
 UNKNOWN_KEY_PAUSE_S = 10.0
 """An unknown key id fetches the keys anew at most this often, whoever sends us invented ids."""
 FAILED_FETCH_PAUSE_S = 1.0
+FETCH_TIMEOUT_S = 8.0
+"""Below Pub/Sub's 10 s for an answer: whoever waits for keys can still say 503."""
 SKEW_S = 10.0
 """How far Google's clock and ours may differ."""
 LONGEST_TOKEN = 8192
@@ -53,11 +55,11 @@ class GoogleKeys:
     def __init__(
         self,
         certs_uri: str,
-        http: HttpLike,
+        http: HttpLike | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._uri = certs_uri
-        self._http = http
+        self._http = http or Http(read_timeout_s=FETCH_TIMEOUT_S)
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: Mapping[str, RSAPublicKey] = {}

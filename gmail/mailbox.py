@@ -16,7 +16,7 @@ from googleapiclient.http import HttpRequest, MediaInMemoryUpload
 
 from gmail import reading
 from gmail.budget import UNITS, Priority
-from gmail.client import Gmail
+from gmail.client import FULL_FIELDS, ME, Gmail
 from gmail.errors import (
     ConfigurationRefused,
     ConsentMissing,
@@ -45,7 +45,6 @@ from gmail.values import (
 
 T = TypeVar("T")
 
-ME = "me"
 PAGE_SIZE = 500
 UPLOAD_ABOVE_BYTES = 4 * 2**20
 """A larger mail goes by media upload: as JSON it is encoded twice, and about 8.5 MB got an HTML 400."""
@@ -53,12 +52,10 @@ MAX_MESSAGE_BYTES = 36_700_160
 """What Gmail takes as a draft, encoded (discovery document: users.drafts.create, mediaUpload.maxSize)."""
 
 _STUB = "message(id,threadId,labelIds)"
-_COMMON = "id,threadId,labelIds,internalDate,sizeEstimate"
 HISTORY_FIELDS = (
     f"history(id,messagesAdded({_STUB}),messagesDeleted({_STUB}),"
     f"labelsAdded({_STUB},labelIds),labelsRemoved({_STUB},labelIds)),historyId,nextPageToken"
 )
-HEADLINE_FIELDS = f"{_COMMON},payload/headers"
 
 _HOPELESS = (Throttled, GrantRefused, ConsentMissing, ConfigurationRefused, MailboxGone)
 """What one call meets, the next ones of the same mailbox meet too."""
@@ -143,10 +140,7 @@ class Mailbox:
         Raises:
             NotFound: deleted for ever, or so new that Gmail does not know it yet.
         """
-        request = self._gmail.messages.get(
-            userId=ME, id=message_id, format="metadata", fields=HEADLINE_FIELDS
-        )
-        return self._call("messages.get", request, reading.headline)
+        return self._call("messages.get", self._gmail.look.of(message_id), reading.headline)
 
     def look_many(self, message_ids: Iterable[str]) -> list[Headline | GoogleError]:
         """`look` at each, several at a time; the answer or the error of each, in the order of the ids."""
@@ -154,8 +148,7 @@ class Mailbox:
 
     def raw(self, message_id: str) -> RawMessage:
         """20 units. The exact bytes, attachments included."""
-        request = self._gmail.messages.get(userId=ME, id=message_id, format="raw", fields=f"{_COMMON},raw")
-        return self._call("messages.get", request, reading.raw_message)
+        return self._call("messages.get", self._gmail.raw.of(message_id), reading.raw_message)
 
     def raw_many(self, message_ids: Iterable[str]) -> Iterator[tuple[str, RawMessage | GoogleError]]:
         """`raw` of each, in order, fetched only a few ahead of the caller: what is held stays bounded."""
@@ -163,9 +156,7 @@ class Mailbox:
 
     def full(self, message_id: str) -> FullMessage:
         """20 units. The parts; content of large ones is left in Gmail."""
-        request = self._gmail.messages.get(
-            userId=ME, id=message_id, format="full", fields=f"{_COMMON},payload"
-        )
+        request = self._gmail.messages.get(userId=ME, id=message_id, format="full", fields=FULL_FIELDS)
         return self._call("messages.get", request, reading.full_message)
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes:

@@ -7,8 +7,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from gmail.answers import classify
-from gmail.errors import MalformedAnswer
+from gmail.errors import MalformedAnswer, Unavailable
 from gmail.transport import HttpLike
+
+_HEADERS = {
+    "content-type": "application/x-www-form-urlencoded",
+    "accept": "application/json",
+    "accept-encoding": "gzip",
+}
 
 
 def post_form(
@@ -19,16 +25,12 @@ def post_form(
     Raises:
         GoogleError: as `gmail.answers` says; MalformedAnswer where a 2xx is not a JSON object.
     """
-    response, content = http.request(
-        uri,
-        "POST",
-        body=urlencode(form),
-        headers={
-            "content-type": "application/x-www-form-urlencoded",
-            "accept": "application/json",
-            "accept-encoding": "gzip",
-        },
-    )
+    try:
+        response, content = http.request(uri, "POST", body=urlencode(form), headers=_HEADERS)
+    except Unavailable as error:
+        error.effect_unknown = False  # of the mailbox's call: that one waits for this token
+        error.mailbox = mailbox
+        raise
     if not 200 <= response.status < 300:
         raise classify(response.status, content, response, call=call, mailbox=mailbox)
     if not content.strip():

@@ -1,0 +1,153 @@
+"""The transport sends each request once."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gmail.errors import MalformedAnswer, Unavailable
+from gmail.transport import Http
+from tests.gmail.scripted import Answer, ScriptedGoogle, says
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def http() -> Iterator[Http]:
+    http = Http(connect_timeout_s=5, read_timeout_s=30)
+    yield http
+    http.close()
+
+
+def test_a_post_whose_connection_drops_is_not_sent_again(google: ScriptedGoogle, http: Http) -> None:
+    google.on("/send", Answer(fault="drop"))
+
+    with pytest.raises(Unavailable) as raised:
+        http.request(f"{google.url}/send", "POST", body=b"mail")
+
+    assert raised.value.effect_unknown
+    assert len(google.asked_for("/send")) == 1
+
+
+def test_a_post_on_a_kept_connection_that_drops_is_not_sent_again(google: ScriptedGoogle, http: Http) -> None:
+    google.on("/warm", says({}))
+    google.on("/send", Answer(fault="drop"))
+    http.request(f"{google.url}/warm")
+
+    with pytest.raises(Unavailable) as raised:
+        http.request(f"{google.url}/send", "POST", body=b"mail")
+
+    assert raised.value.effect_unknown
+    assert len(google.asked_for("/send")) == 1
+
+
+def test_a_dropped_read_changed_nothing(google: ScriptedGoogle, http: Http) -> None:
+    google.on("/read", Answer(fault="drop"))
+
+    with pytest.raises(Unavailable) as raised:
+        http.request(f"{google.url}/read")
+
+    assert not raised.value.effect_unknown
+    assert len(google.asked_for("/read")) == 1
+
+
+def test_a_write_that_found_no_server_was_not_executed(http: Http) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with pytest.raises(Unavailable) as raised:
+            http.request(f"http://127.0.0.1:{port}/send", "POST", body=b"mail")
+
+    assert not raised.value.effect_unknown
+
+
+def test_a_write_without_an_answer_in_time_may_have_been_executed(google: ScriptedGoogle) -> None:
+    google.on("/send", Answer(fault="hang"))
+    impatient = Http(read_timeout_s=0.2)
+
+    with pytest.raises(Unavailable, match="timeout") as raised:
+        impatient.request(f"{google.url}/send", "POST", body=b"mail")
+
+    assert raised.value.effect_unknown
+    assert len(google.asked_for("/send")) == 1
+
+
+def test_a_cut_off_answer_is_malformed(google: ScriptedGoogle, http: Http) -> None:
+    google.on("/send", Answer(body=b'{"id":', fault="cut"))
+
+    with pytest.raises(MalformedAnswer) as raised:
+        http.request(f"{google.url}/send", "POST", body=b"mail")
+
+    assert raised.value.effect_unknown
+    assert raised.value.status == 200
+
+
+def test_answers_are_unpacked_and_a_broken_packing_is_malformed(google: ScriptedGoogle, http: Http) -> None:
+    packed = gzip.compress(b"text")
+    google.on("/packed", Answer(body=packed, headers={"Content-Encoding": "gzip"}))
+    google.on("/broken", Answer(body=packed[:-6], headers={"Content-Encoding": "gzip"}))
+
+    assert http.request(f"{google.url}/packed")[1] == b"text"
+    with pytest.raises(MalformedAnswer):
+        http.request(f"{google.url}/broken")
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(google: ScriptedGoogle, http: Http) -> None:
+    google.on("/send", Answer(302, headers={"Location": f"{google.url}/elsewhere"}))
+
+    response, _ = http.request(f"{google.url}/send", "POST", body=b"mail")
+
+    assert response.status == 302
+    assert response["location"] == f"{google.url}/elsewhere"
+    assert google.asked_for("/elsewhere") == []
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced_unnoticed(http: Http) -> None:
+    """A server that says nothing of it and closes each connection after one answer."""
+    accepted: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _ in range(3):
+                peer, _ = server.accept()
+                with peer:
+                    accepted.append(peer.recv(65536))
+                    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    peer.shutdown(socket.SHUT_RDWR)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        answers = []
+        for _ in range(3):
+            answers.append(http.request(url, "POST", body=b"mail")[1])
+            _until_closed(http)
+        thread.join(30)
+
+    assert answers == [b"ok"] * 3
+    assert len(accepted) == 3
+
+
+def _until_closed(http: Http) -> None:
+    """Waits until the close of the kept connection arrived here."""
+    for kept in http._kept.values():
+        for _, connection in kept:
+            connection.sock.settimeout(30)
+            assert connection.sock.recv(1, socket.MSG_PEEK) == b""
+
+
+def test_many_threads_share_the_connections(google: ScriptedGoogle, http: Http) -> None:
+    numbers = range(200)
+    for number in numbers:
+        google.on(f"/{number}", says({"number": number}))
+
+    with ThreadPoolExecutor(8) as pool:
+        bodies = list(pool.map(lambda n: http.request(f"{google.url}/{n}")[1], numbers))
+
+    assert bodies == [b'{"number": %d}' % number for number in numbers]
+    assert sum(len(kept) for kept in http._kept.values()) <= 8
