@@ -165,7 +165,7 @@ def worker(plan: Plan, env: dict[str, str], name: str) -> Part:
         title="Worker" if name == "worker" else f"Worker ({name})",
         command=Command(_python(str(ROOT / "worker.py")), log_file(plan, name), env=env),
         check=lambda process: health.worker(env, plan.settings.temporal_task_queue, process),
-        needs=_needed(plan, SCHEMA, "temporal", "gmail"),
+        needs=_needed(plan, SCHEMA, "temporal"),
     )
 
 
@@ -176,7 +176,7 @@ def _api(plan: Plan, env: dict[str, str]) -> Part:
         title="API and pages",
         command=Command(_python("-m", "api"), log_file(plan, "api"), env=env),
         check=lambda _: health.http(f"http://{host}:{plan.ports.api}/healthz"),
-        needs=_needed(plan, SCHEMA, "temporal", "gmail"),
+        needs=_needed(plan, SCHEMA, "temporal"),
         ports=(("api", plan.ports.api),),
     )
 
