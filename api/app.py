@@ -17,11 +17,14 @@ from api.routes import (
     consent,
     contacts,
     conversations,
+    events,
     gmail_push,
     health,
     locations,
     messages,
+    search,
     users,
+    webhook_endpoints,
 )
 from settings import Settings
 
@@ -68,7 +71,17 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (locations, users, contacts, accounts, conversations, messages):
+    for module in (
+        locations,
+        users,
+        contacts,
+        accounts,
+        conversations,
+        messages,
+        search,
+        webhook_endpoints,
+        events,
+    ):
         app.include_router(module.router, responses=_ERRORS)
     for open_module in (consent, gmail_push, health):
         app.include_router(open_module.router)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import Problem
+from api.problems import TOO_LARGE, Problem
 
 LARGEST_JSON = 8 * 2**20
 LARGEST_MAIL = 25 * 2**20 * 4 // 3 + 8 * 2**20
@@ -33,35 +34,21 @@ class BodyLimit:
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length) > limit:
             await _skip(receive)
-            await _refuse(scope, limit)(scope, receive, send)
+            await Problem(413, TOO_LARGE, _text(limit), limit=limit).response()(scope, receive, send)
             return
         seen = 0
-        started = False
 
         async def counting() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > limit:
-                raise _TooLarge
+                if message.get("more_body", False):
+                    await _skip(receive)
+                raise HTTPException(413, _text(limit))
             return message
 
-        async def noting(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self.app(scope, counting, noting)
-        except _TooLarge:
-            if started:
-                raise
-            await _skip(receive)
-            await _refuse(scope, limit)(scope, receive, send)
-
-
-class _TooLarge(Exception):
-    """The body is over the limit."""
+        await self.app(scope, counting, send)
 
 
 async def _skip(receive: Receive) -> None:
@@ -73,11 +60,6 @@ async def _skip(receive: Receive) -> None:
             return
 
 
-def _refuse(scope: Scope, limit: int) -> ASGIApp:
+def _text(limit: int) -> str:
     what = "attachments of 25 MB (26,214,400 bytes) together" if limit == LARGEST_MAIL else f"{limit:,} bytes"
-    return Problem(
-        413,
-        "too-large",
-        f"The request is too large: at most {what} are taken. Nothing was done.",
-        limit=limit,
-    ).response()
+    return f"The request is too large: at most {what} are taken. Nothing was done."

@@ -19,6 +19,7 @@ from workflows.commands import WorkflowsUnavailable
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
+TOO_LARGE = "too-large"
 
 
 class ProblemDocument(BaseModel):
@@ -98,7 +99,7 @@ def _of_validation(error: RequestValidationError) -> Problem:
 
 def _of_status(status: int, detail: str) -> Problem:
     phrase = HTTPStatus(status).phrase
-    slug = phrase.lower().replace(" ", "-").replace("'", "")
+    slug = TOO_LARGE if status == 413 else phrase.lower().replace(" ", "-").replace("'", "")
     texts = {
         404: "There is nothing at this address; /docs lists what there is.",
         405: "This address does not take this method; /docs lists what there is.",
@@ -120,7 +121,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _(_request: Request, error: HTTPException) -> JSONResponse:
         problem = _of_status(error.status_code, str(error.detail))
-        problem.headers = dict(error.headers or {})
+        problem.headers = dict(error.headers) if error.headers else None
         return problem.response()
 
     @app.exception_handler(BadCursor)

@@ -1,0 +1,1 @@
+"""Tests of the HTTP API and its pages, over real HTTP and a real database."""
