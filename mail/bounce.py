@@ -90,7 +90,8 @@ def _may_be_notice(mail: Mail) -> bool:
     """A cheap first look, which only ordinary mail fails."""
     kind = notices.report_type(mail)
     if kind in _NO_REPORT:
-        return False
+        # Mail filters reject with a receipt (RFC 5429).
+        return "reject" in (mail.headers.get("auto-submitted") or "").lower()
     if kind or mail.delivery_status or "x-failed-recipients" in mail.headers:
         return bool(kind) or not notices.is_reply_subject(mail)
     return (

@@ -57,7 +57,7 @@ def read(text: str) -> Reading | None:
 
 def _load(text: str) -> dict[str, Any]:
     try:
-        value, _ = json.JSONDecoder().raw_decode(text.lstrip())
+        value, _ = json.JSONDecoder(strict=False).raw_decode(text.lstrip())
     except (ValueError, RecursionError):
         return {}
     return _object(value)

@@ -64,9 +64,9 @@ def addresses_in(text: str) -> tuple[str, ...]:
     """The mail addresses in a text, in their order, without repeats."""
     seen: dict[str, str] = {}
     for found in _ADDRESS.findall(text[:MAX_FIELD]):
-        address = found.rstrip(".,!?*").removeprefix("mailto:").lstrip("*.")
+        address = found.rstrip(".,!?*]").removeprefix("mailto:").lstrip("*.")
         local, _, domain = address.rpartition("@")
-        if local and domain and domain.strip(".-]["):
+        if local and domain and domain.strip(".-["):
             seen.setdefault(address.lower(), address)
     return tuple(seen.values())
 

@@ -27,8 +27,8 @@ _RETURNED = re.compile(
       |the\s+(?:returned|original))|(?:the\s+)?(?:header|text|body|start|content)s?\s+of\s+(?:the\s+
       |your\s+)?(?:original\s+|returned\s+|unsent\s+)?(?:message|mail)|a\s+copy\s+of\s+(?:your
       |the)\s+(?:original\s+)?(?:message|mail)\s+(?:\w+\s+){0,3}(?:follows|below|is)
-    |(?:original|returned|unsent|undelivered|your|rejected|failed|bounced)\s+(?:e?-?mail\s+)?(?:message
-    |mail|text|headers?)(?:\s+(?:headers?|text|contents?|body|content))?(?:\s+(?:follows?|is|below|was
+    |(?:original|returned|unsent|undelivered|rejected|failed|bounced)\s+(?:e?-?mail\s+)?(?:message
+    |mail|text|headers?)(?:\s+(?:headers?|text|contents?|body|content|details))?(?:\s+(?:follows?|is|below|was
     |attached).{0,60})?[\s\-=*_:.]{0,80}$
     |(?:message|mail)\s+(?:headers?|text|contents?|body)(?:\s+follows?)?[\s\-=*_:.]{0,40}$|(?:message|mail
     |header|original|text)\s+follows[\s\-=*_:.]{0,40}$|unsent\s+message|received\s+message
@@ -77,7 +77,8 @@ _FAILURE = re.compile(
     |mail)\s+(?:\w+\s+){0,4}(?:rejected|blocked|refused|too\s+(?:large|big))|access\s+denied
     |relay(?:ing)?\s+(?:denied|not\s+permitted)|rejected\s+(?:your|the|by)|address\s+(?:not\s+found
     |couldn't)|can(?:no|')t\s+(?:be\s+)?(?:find|found)|spam|timed\s+out|refused\s+(?:to\s+accept|by)
-    |discarded|does\s+not\s+like\s+recipient|bad\s+address|not\s+our\s+customer|no\s+mailbox
+    |discarded|does\s+not\s+like\s+recipient|bad\s+address|did\s+not\s+receive|invalid\s+final\s+delivery
+    |not\s+our\s+customer|no\s+mailbox
     |too\s+many\s+hops|error\s+message\s+below
     |nicht\s+(?:\w+\s+){0,3}(?:zugestellt|übermittelt|zustellbar|ausgeliefert|gefunden|gesendet)
     |unzustellbar|unbekannter\s+(?:benutzer|empfänger)|fehlgeschlagen|n.a\s+pas\s+pu\s+être
@@ -110,11 +111,11 @@ _DELAY = re.compile(
         |attempting|to\s+attempt|to\s+be)|try\s+(?:again|to|for)|attempt)|(?:is
         |are)\s+still\s+(?:being\s+)?(?:trying|retried|queued|undelivered|attempt|in\s+the)
         |still\s+(?:be\s+)?(?:trying|retried)|warning\s+(?:message\s+)?only
-        |not\s+(?:yet\s+)?been\s+delivered\s+(?:yet|after|within|for)|has\s+not\s+yet
+        |not\s+(?:yet\s+)?been\s+delivered\s+(?:yet|after)|has\s+not\s+yet
         |you\s+do\s+not\s+need\s+to\s+resend|no\s+action\s+is\s+(?:required|necessary)|delayed
         |delivery\s+(?:has\s+been\s+|is\s+)?(?:delayed|incomplete)|temporary\s+problem\s+delivering
         |attempts?\s+to\s+deliver\s+(?:\w+\s+){0,5}will\s+continue
-        |could\s+not\s+send\s+message\s+for\s+past|do\s+not\s+resend
+        |could\s+not\s+send\s+message\s+for\s+past|do\s+not\s+resend|has\s+been\s+postponed
     |wird\s+(?:weiter|erneut|noch)|verzögert|weiterhin\s+versucht|retard|nouvelle\s+tentative
     |de\s+nouvelles\s+tentatives|retras|se\s+(?:volverá\s+a\s+intentar|seguirá\s+intentando)
     |tentará\s+novamente|novas?\s+tentativas?|atras(?:o|ad)|verrà\s+(?:ritentat|riprovat)
@@ -137,7 +138,7 @@ _FIELD = re.compile(
     r"(?:final|original|x-actual|failed|undelivered)[- ]recipients?\s{0,3}[:=]", re.IGNORECASE
 )
 _STRONG_LINE = re.compile(
-    r"^[\s*>\-•·.\d)]{0,12}<?[\"']?[^\s<>@]{1,100}@[^\s<>@]{1,200}>?[\s:;.,*)\-]{0,8}(?:$|\.\.\."
+    r"^[\s*>\-•·.\d)]{0,12}<?[\"']?[^\s<>@]{1,100}@[^\s<>@\[\]]{1,200}[>\]]?[\s:;.,*)\-]{0,8}(?:$|\.\.\."
     r"|[\(\[:;=\-]|\s)"
 )
 _ONLY_ADDRESS = re.compile(
@@ -202,6 +203,13 @@ def is_notice(mail: Mail, reading: Reading) -> bool:
         header += 2
     if notices.report_type(mail):
         header += 2
+    if header >= 4 and reading.evidence >= 1:
+        return True
+    # A returned mail, its recipient and words of failure say enough, even where the sender calls itself "no-reply".
+    if header >= 1 and reading.evidence >= 4 and notices.has_null_return_path(mail):
+        return True
+    if header >= 2 and reading.evidence >= 2 and notices.is_daemon(mail, strictly=True):
+        return True
     return header >= 2 and reading.evidence >= 2 and header + reading.evidence >= NOTICE_WEIGHT
 
 
@@ -212,19 +220,28 @@ def _is_delay(mail: Mail, folded: str) -> bool:
 
 
 def _returned_at(lines: Sequence[str]) -> int:
-    """Line at which the notice returns the mail that it is about."""
+    """Line at which the notice returns the mail that it is about: below the first words of failure."""
+    failed = False
     for at, line in enumerate(lines):
-        head = line[:200]
-        if at > 0 and _RETURNED.match(head) and not addresses_in(head):
+        head = line[:300]
+        if failed and _RETURNED.match(head) and not addresses_in(head):
             return at
-        if _HEADER.match(head) and at + 1 < len(lines):
-            near = lines[at + 1 : at + 12]
-            if (
-                sum(1 for other in near if _HEADER.match(other[:200]) or _SENDER_HEADER.match(other[:200]))
-                >= 2
-            ):
+        if failed and _HEADER.match(head):
+            near = [other[:200] for other in lines[at + 1 : at + 12]]
+            if sum(1 for other in near if _HEADER.match(other) or _SENDER_HEADER.match(other)) >= 2:
                 return at
+        failed = failed or _says_failure(head)
     return len(lines)
+
+
+def _says_failure(line: str) -> bool:
+    return bool(
+        smtp_code(line)
+        or status_in(line)
+        or addresses_in(line)
+        or _FAILURE.search(line)
+        or _DELAY.search(line)
+    )
 
 
 def _returned_fields(lines: Sequence[str], mail: Mail) -> tuple[list[str], set[str]]:
@@ -279,6 +296,8 @@ def _line_weight(line: str, above: str) -> int:
         return 4
     if _FROM.search(line) and not _RCPT.search(line):
         return 0
+    if _STRONG_LINE.match(line) and (smtp_code(line) or status_in(line)):
+        return 4
     if _STRONG_LINE.match(line) or _RCPT.search(line):
         return 3
     if _FAILURE.search(line) or smtp_code(line) or _FAILURE.search(above):

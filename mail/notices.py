@@ -15,7 +15,8 @@ MAX_READ = 20_000
 """Characters of a body that are looked through for phrases."""
 
 _DAEMON = re.compile(
-    r"^(?:mailer[-_.]?daemon|mail[-_.]?daemon|postmaster|post[-_]?office|mailer[-_]deamon|mmdf|maildaemon"
+    r"^(?:mailer[-_.]?daemon|mail[-_.]?daemon|post[-_.]?master|post[-_]?office|mailer[-_]deamon|mmdf"
+    r"|maildaemon"
     r"|double-bounce|mdaemon|bounce[-_.]?notification|"
     r"mail[-_.]?delivery(?:[-_.]?(?:subsystem|system|service|failure))?|delivery[-_.]?(?:failure|status"
     r"|subsystem|notification)|"
@@ -79,7 +80,7 @@ _FAILURE_SUBJECT = re.compile(
     |未送达|未送達|无法投递|無法投遞|退信|退件|无法送达|無法送達|投递失败|投遞失敗|未传递|無法傳遞|傳送失敗
     |发送失败|未遞送|无法传递|無法傳送
     |配信不能|配信エラー|未配信|配達できません|配信できません|送信できません|配信に失敗|配信失敗
-    |エラーメール|배달되지\s*않|배달할\s*수\s*없|반송|전송\s*실패|배달\s*실패|전달되지
+    |エラーメール|メールエラー|배달되지\s*않|배달할\s*수\s*없|반송|전송\s*실패|배달\s*실패|전달되지
     |보낼\s*수\s*없|수신\s*실패
     |ส่งไม่สำเร็จ|ไม่สามารถส่ง|ส่งไม่ได้|không\s+(?:thể\s+)?gửi|không\s+thể\s+phân\s+phối
     |tidak\s+(?:dapat\s+)?(?:ter)?kirim|gagal\s+(?:di)?kirim|tidak\s+dapat\s+dihantar|वितरित\s+नहीं
@@ -139,15 +140,19 @@ _LIMIT_STATUS = re.compile(
 _GOOGLE_DAEMON = re.compile(r"^mailer-daemon@(?:[\w-]+\.)*(?:google|googlemail|gmail)\.com$")
 
 
-def is_daemon(mail: Mail) -> bool:
-    """Is the sender a mail server by its address or name (mailer-daemon, postmaster, "Mail Delivery
-    System")?
+def is_daemon(mail: Mail, strictly: bool = False) -> bool:
+    """Is the sender a mail server by address or name (mailer-daemon, postmaster, "Mail Delivery System")?
+
+    strictly: only names that no person answers to, so not postmaster.
     """
     sender = mail.sender or (mail.from_[0] if mail.from_ else None)
     if sender is None:
-        return False
+        return _DAEMON.match(fold(mail.headers.get("from") or "").strip("<>\"' ")[:80]) is not None
     local = sender.key.rpartition("@")[0] or sender.key
-    if _DAEMON.match(local.strip("<>\"' ")):
+    local = local.strip("<>\"' ")
+    if strictly:
+        return local.startswith(("mailer-daemon", "mailer_daemon", "maildaemon", "mail-daemon"))
+    if _DAEMON.match(local):
         return True
     return _DAEMON_NAME.search(fold(sender.name)[:120]) is not None
 
