@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import httplib2
 from googleapiclient.discovery import build
@@ -135,12 +134,6 @@ class Gmail:
             static_discovery=True,
             cache_discovery=False,
         )
-
-    def at_endpoint(self, request: HttpRequest) -> HttpRequest:
-        """Leads an upload to our endpoint: the library keeps `https` whatever the endpoint's scheme is."""
-        parts = urlsplit(request.uri)
-        request.uri = f"{self.config.gmail_endpoint}{parts.path}?{parts.query}"
-        return request
 
 
 class _Authorized:

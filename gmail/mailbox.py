@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from googleapiclient.http import HttpRequest, MediaInMemoryUpload
+from googleapiclient.http import HttpRequest
 
 from gmail import reading
 from gmail.budget import UNITS, Priority
@@ -28,6 +28,7 @@ from gmail.errors import (
     TooLarge,
 )
 from gmail.tokens import TokenSource
+from gmail.upload import as_upload
 from gmail.values import (
     SENT,
     Draft,
@@ -250,15 +251,13 @@ class Mailbox:
                 f"The mail has {len(raw)} bytes, Gmail takes {MAX_MESSAGE_BYTES}.", mailbox=self.address
             )
         message: dict[str, str] = {"threadId": thread_id} if thread_id else {}
-        fields = "id,message(id,threadId)"
-        if len(raw) > UPLOAD_ABOVE_BYTES:
-            media = MediaInMemoryUpload(raw, mimetype="message/rfc822", resumable=False)
-            upload = self._gmail.drafts.create(
-                userId=ME, body={"message": message}, media_body=media, fields=fields
-            )
-            return self._call("drafts.create", self._gmail.at_endpoint(upload), reading.draft)
-        message["raw"] = base64.urlsafe_b64encode(raw).decode("ascii")
-        request = self._gmail.drafts.create(userId=ME, body={"message": message}, fields=fields)
+        large = len(raw) > UPLOAD_ABOVE_BYTES
+        if not large:
+            message["raw"] = base64.urlsafe_b64encode(raw).decode("ascii")
+        body = {"message": message}
+        request = self._gmail.drafts.create(userId=ME, body=body, fields="id,message(id,threadId)")
+        if large:
+            request = as_upload(request, body, raw, self._gmail.config.gmail_endpoint)
         return self._call("drafts.create", request, reading.draft)
 
     def list_drafts(self, page_token: str | None = None, page_size: int = 100) -> DraftPage:
