@@ -24,13 +24,14 @@ _TOKEN = re.compile(
     r"|(?P<text>(?:[^,;:<>()\"=]++|=(?!\?))++|=)",
     re.DOTALL,
 )
-_EMAIL = re.compile(r"[^\s<>,;:\"()\[\]@]{1,300}@(?:\[[^\]\s]{1,100}\]|[^\s<>,;:\"()\[\]@]{1,300})")
-_AROUND_AT = re.compile(r"\s*@\s*")
+_EMAIL = re.compile(
+    r"(?<![^\s<>,;:\"()\[\]@])[^\s<>,;:\"()\[\]@]{1,300}@(?:\[[^\]\s]{1,100}\]|[^\s<>,;:\"()\[\]@]{1,300})"
+)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED = re.compile(r"(\"(?:[^\"\\]++|\\.)*+\")", re.DOTALL)
 _QUOTED_LOCAL = re.compile(r"\"[^\"\\<>]{1,64}\"@[^\s<>,;\"()]+\Z")
 _SPACES = re.compile(r"\s+")
-_LONE_ANGLE = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
+_ANGLE = re.compile(r"<([^<>]*+)>")
 _AFTER_QUOTED = re.compile(r"\s*(?:[<,;(@.\[]|=\?|\Z)")
 _JUNK = " \t\r\n\"'<>,;"
 
@@ -53,8 +54,8 @@ def lone_angle(raw: bytes) -> str | None:
     if raw.count(b"<") < 1:
         return None
     text = clean(raw.decode("ascii") if raw.isascii() else decode(raw)[0])
-    found = _LONE_ANGLE.findall(text)
-    return clean_email(found[0]) if len(found) == 1 else None
+    found = [inner for inner in _ANGLE.findall(text) if "@" in inner]
+    return clean_email(found[0]) or None if len(found) == 1 else None
 
 
 class _Reader:
@@ -65,6 +66,7 @@ class _Reader:
         self.found: list[Address] = []
         self.start = 0
         self.pending: int | None = None
+        self.comments_close = True
         self.reset()
 
     def reset(self) -> None:
@@ -134,6 +136,8 @@ class _Reader:
 
     def comment(self, position: int) -> int:
         """Reads a comment; nested ones count, one that does not end is a plain parenthesis."""
+        if not self.comments_close:
+            return position
         depth = 1
         limit = min(len(self.text), position + MAX_NAME_LENGTH)
         for index in range(position, limit):
@@ -145,6 +149,8 @@ class _Reader:
                 if depth == 0:
                     self.comments.append(self.text[position:index])
                     return index + 1
+        # Looking again from each further parenthesis would not be linear.
+        self.comments_close = False
         return position
 
     def open_angle(self, position: int) -> int:
@@ -180,7 +186,7 @@ class _Reader:
     def flush_bare(self, phrase: str) -> None:
         if not phrase and not self.comments:
             return
-        joined = _AROUND_AT.sub("@", phrase) if "@" in phrase else ""
+        joined = _join_at(phrase) if "@" in phrase else ""
         match = _EMAIL.search(joined) if joined else None
         if match is None and '"' in joined and joined.count("@") == 1 and len(joined) <= MAX_EMAIL_LENGTH:
             email = clean_email(joined)
@@ -206,6 +212,11 @@ class _Reader:
         bare = bare.strip(_JUNK)
         if bare and _SPACES.search(bare) is None and "=?" not in bare and len(bare) <= MAX_EMAIL_LENGTH:
             self.found.append(Address(clean_name(comment.rpartition(")")[0]), bare))
+
+
+def _join_at(text: str) -> str:
+    """The text with single spaces, and none around an @."""
+    return " ".join(text.split()).replace(" @", "@").replace("@ ", "@")
 
 
 def clean_name(text: str) -> str:
@@ -243,7 +254,7 @@ def clean_email(text: str) -> str:
         text = text[1:-1]
     text = text.strip(_JUNK).rstrip(".")
     if _SPACES.search(text):
-        text = _AROUND_AT.sub("@", text) if "@" in text else text.replace(" at ", "@", 1)
+        text = _join_at(text) if "@" in text else text.replace(" at ", "@", 1)
         match = _EMAIL.search(text)
         text = match[0] if match else ""
     return text if len(text) <= MAX_EMAIL_LENGTH else ""

@@ -19,14 +19,13 @@ MAX_PARAMETERS = 64
 _FIELD = re.compile(
     rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)|([^\n]*+)(?:\n|\Z)",
 )
-_FOLD = re.compile(rb"[ \t]*\r*\n[ \t]*|\r+")
 _KNOWN_FIELD = re.compile(
     rb"^(?:From|To|Cc|Bcc|Subject|Date|Sender|Reply-To|Message-ID|In-Reply-To|References|MIME-Version"
     rb"|Content-[A-Za-z-]{2,30}|Received|Return-Path|Delivered-To|X-[A-Za-z0-9-]{2,40}|DKIM-Signature|List-[A-Za-z-]{2,30})"
     rb"[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
-_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*+(?:\?(?!=)[^?]*+)*+)\?=")
+_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*+(?:\?(?!=)[^?]*+){0,3}+)\?=")
 _GAP = re.compile(r"(\?=)[ \t\r\n]+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
 
 
@@ -36,18 +35,21 @@ def read_fields(block: bytes) -> tuple[list[tuple[str, bytes]], int]:
     A line that is no field is skipped while known fields follow it; otherwise the body begins there.
     """
     fields: list[tuple[str, bytes]] = []
+    last_known: int | None = None
     for match in _FIELD.finditer(block):
         name, value, other = match.groups()
         if name is not None:
             if b"\n" in value or b"\r" in value:
-                value = _FOLD.sub(b" ", value.rstrip(b"\r\n"))
+                value = _unfold(value)
             fields.append((name.decode("ascii"), value.strip()[:MAX_VALUE_BYTES]))
             if len(fields) >= MAX_FIELDS:
                 break
         elif other and not other.isspace():
             if not fields and other.startswith((b"From ", b">From ")):
                 continue
-            if _KNOWN_FIELD.search(block, match.end()) is None:
+            if last_known is None:
+                last_known = max((known.start() for known in _KNOWN_FIELD.finditer(block)), default=-1)
+            if match.end() > last_known:
                 return fields, match.start()
     return fields, len(block)
 
@@ -68,7 +70,12 @@ def decode_pairs(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...
 def raw_value(value: str) -> bytes:
     """A value given as text in the form that `read_fields` gives: one line of bytes."""
     raw = value.encode("utf-8", "surrogateescape" if not value.isascii() else "strict")
-    return _FOLD.sub(b" ", raw).strip()[:MAX_VALUE_BYTES]
+    return _unfold(raw).strip()[:MAX_VALUE_BYTES]
+
+
+def _unfold(value: bytes) -> bytes:
+    """One line of a folded value; each fold becomes one space."""
+    return b" ".join(line.strip(b" \t\r") for line in value.split(b"\n")).replace(b"\r", b" ")
 
 
 def decode_words(text: str) -> str:
@@ -76,20 +83,20 @@ def decode_words(text: str) -> str:
     since senders cut characters in two."""
     text = _GAP.sub(r"\1", text)
     out: list[str] = []
-    pending = b""
+    pending: list[bytes] = []
     charset = ""
     position = 0
     for match in _WORD.finditer(text):
         if match.start() > position or (pending and match[1].lower() != charset):
             if pending:
-                out.append(_decode_word_bytes(pending, charset))
-                pending = b""
+                out.append(_decode_word_bytes(b"".join(pending), charset))
+                pending = []
             out.append(text[position : match.start()])
         charset = match[1].lower()
-        pending += _word_bytes(match[2], match[3])
+        pending.append(_word_bytes(match[2], match[3]))
         position = match.end()
     if pending:
-        out.append(_decode_word_bytes(pending, charset))
+        out.append(_decode_word_bytes(b"".join(pending), charset))
     out.append(text[position:])
     return "".join(out)
 

@@ -22,9 +22,7 @@ _BLANK = re.compile(rb"\n\r*\n")
 _EMPTY_LINE = re.compile(rb"\r*\n")
 _LEADING_BLANK = re.compile(rb"(?:[ \t\r]*\n)+(?=[!-9;-~]+:)")
 _DELIMITER_END = re.compile(rb"(--)?[ \t]*(?:\r*\n|\r|\Z)")
-_GUESSED = re.compile(
-    rb"(?:\A|\n)--([^\s-][^\r\n]{0,199}?|-[^\r\n]{0,199}?)[ \t]*\r*\n(?=Content-[A-Za-z-]+:)", re.IGNORECASE
-)
+_GUESSED = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r*+\n(?=Content-[A-Za-z-]{2,30}:)", re.IGNORECASE)
 _QP_SPACE = re.compile(rb"=[ \t]+(?=\r?\n|\Z)")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+*-]+")
 
@@ -112,7 +110,7 @@ class _TreeReader:
             self.note("boundary missing" if not boundary else "boundary not found")
             if guessed is None:
                 return
-            spans, closed = self.spans(part.start, part.end, guessed[1])
+            spans, closed = self.spans(part.start, part.end, guessed[1].rstrip())
         if not closed:
             self.note("last boundary missing")
         self.add_children(part, spans, depth)
@@ -123,7 +121,7 @@ class _TreeReader:
             return
         guessed = _GUESSED.match(self.source[part.start : part.start + 1024])
         if guessed is not None:
-            spans, _ = self.spans(part.start, part.end, guessed[1])
+            spans, _ = self.spans(part.start, part.end, guessed[1].rstrip())
             if spans:
                 self.note("content type missing")
                 part.content_type = "multipart/mixed"
@@ -246,7 +244,7 @@ def decode_transfer(data: bytes, encoding: str, text: bool) -> bytes:
     return data
 
 
-_WORDS = re.compile(rb"[A-Za-z]+ [A-Za-z]+ [A-Za-z]+ [A-Za-z]+")
+_WORDS = re.compile(rb"[A-Za-z]{1,20} [A-Za-z]{1,20} [A-Za-z]{1,20} [A-Za-z]{1,20}")
 
 
 def _reads_as_words(data: bytes) -> bool:

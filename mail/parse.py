@@ -31,6 +31,7 @@ MAX_ATTACHMENTS = 500
 RawFields = dict[str, list[bytes]]
 
 _WORD_CHARSET = re.compile(rb"=\?([^?\s*]{2,40})[*?]")
+_CID = re.compile(r"cid:([^\"'\s<>()]{1,998})")
 _EMPTY_LINES = re.compile(rb"\r?\n(?:[ \t]*\r?\n)+")
 _HEADER_PARTS = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
 _MAIL_PARTS = frozenset({"message/rfc822", "message/global"})
@@ -243,13 +244,9 @@ def _default_name(part: Part, content: bytes) -> str:
 
 def _mark_inline(attachments: list[Attachment], html: str | None) -> Iterator[Attachment]:
     """What the html shows by its Content-ID is inline, whatever its disposition says."""
+    shown = set(_CID.findall(html)) if html is not None and attachments else set()
     for attachment in attachments:
-        if (
-            attachment.content_id
-            and not attachment.inline
-            and html is not None
-            and "cid:" + attachment.content_id in html
-        ):
+        if attachment.content_id in shown and not attachment.inline:
             yield Attachment(
                 attachment.filename,
                 attachment.content_type,

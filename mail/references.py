@@ -10,7 +10,7 @@ MAX_ID_LENGTH = 998
 MAX_REFERENCES = 100
 
 _BRACKETED = re.compile(r"<([^<>]{1,4000})>")
-_BARE = re.compile(r"[^\s<>,;\"()]{1,998}@[^\s<>,;\"()]{1,998}")
+_SEPARATOR = re.compile(r"[\s<>,;\"()]+")
 _SPACE = re.compile(r"\s+")
 
 
@@ -20,7 +20,7 @@ def read_ids(value: str | None) -> tuple[str, ...]:
         return ()
     found = [_SPACE.sub("", inner) for inner in _BRACKETED.findall(value)]
     if not found:
-        found = _BARE.findall(value[:20_000])
+        found = [token for token in _SEPARATOR.split(value[:20_000]) if "@" in token]
     ids = tuple(dict.fromkeys(f"<{inner}>" for inner in found if inner and len(inner) <= MAX_ID_LENGTH - 2))
     return cap(ids)
 

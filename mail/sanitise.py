@@ -152,14 +152,15 @@ _IMAGE = re.compile(r'<img((?: [a-z-]+="[^"]*+")*+)>')
 _SRC = re.compile(r' src="([^"]*+)"')
 _TAG = re.compile(r'<[a-z][a-z0-9]*+(?: [a-z-]++="[^"]*+")*+>')
 _STYLE = re.compile(r' style="([^"]*+)"')
-_WILD_STYLE = re.compile(r"[\\(]|margin[a-z-]*:[^;\"]{0,100}-|-moz-|behavio", re.IGNORECASE)
+_WILD_STYLE = re.compile(r"[\\(]|margin[a-z-]{0,12}:[^;\"]{0,100}-|-moz-|behavio", re.IGNORECASE)
 _HARMLESS_FUNCTION = re.compile(r"(?:rgba?|hsla?|calc|min|max|clamp)\([^()]*\)", re.IGNORECASE)
 _DECLARATION = re.compile(r"(?:[^;\"'()]++|\"[^\"]*+\"|'[^']*+'|\([^()]*+\)|[\"'()])++")
 _NEGATIVE = re.compile(r"(?:^|[\s:(])-[\d.]")
 
-_BODY = re.compile(r"<body\b((?:[^>\"']|\"[^\"]*\"|'[^']*'){0,2000})>", re.IGNORECASE)
+_BODY = re.compile(r"<body\b", re.IGNORECASE)
+_BODY_ATTRIBUTES = re.compile(r"(?:[^>\"']++|\"[^\"]*+\"|'[^']*+'){0,200}+")
 _BODY_COLOUR = re.compile(
-    r"(?:\b(bgcolor|text)\s*=\s*[\"']?\s*|(?:^|[\"';\s])(background|background-color|color)\s*:\s*)"
+    r"(?:\b(bgcolor|text)\s*+=\s*+[\"']?+\s*+|(?:^|[\"';\s])(background|background-color|color)\s*+:\s*+)"
     r"(#[0-9a-f]{3,8}\b|rgba?\([\d\s,.%]{3,40}\)|[a-z]{3,20}\b)",
     re.IGNORECASE,
 )
@@ -269,9 +270,11 @@ def _is_tame(declaration: str) -> bool:
 def _ground(html: str) -> str:
     """Background and text colour of the mail's own body element, else dark on white; as declarations."""
     background, colour = "#ffffff", "#222222"
-    body = _BODY.search(html[:200_000])
-    if body is not None:
-        found = {(name or style).lower(): value for name, style, value in _BODY_COLOUR.findall(body[1])}
+    body = _BODY.search(html)
+    attributes = _BODY_ATTRIBUTES.match(html, body.end()) if body is not None else None
+    if attributes is not None:
+        named = _BODY_COLOUR.findall(attributes[0][:4000])
+        found = {(name or style).lower(): value for name, style, value in named}
         own = found.get("background-color") or found.get("background") or found.get("bgcolor")
         if own and own.lower() not in ("transparent", "none", "inherit", "initial", "url", "white"):
             background = own
