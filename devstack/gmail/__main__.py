@@ -93,6 +93,7 @@ async def serve(options: argparse.Namespace) -> None:
     await stop.wait()
     server.close()
     await app.pusher.drain()
+    await app.outside.drain()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from devstack.gmail import batch
 from devstack.gmail.control_api import ControlApi
 from devstack.gmail.faults import Fault, Faults
 from devstack.gmail.oauth import OAuth
+from devstack.gmail.persons import Outside
 from devstack.gmail.push import Pusher
 from devstack.gmail.service import GoogleApi
 from devstack.gmail.webmail import Webmail
@@ -41,6 +42,7 @@ class App:
         self.api = GoogleApi(world, self.faults)
         self.oauth = OAuth(world)
         self.pusher = Pusher(world)
+        self.outside = Outside(world)
         self.control = ControlApi(world, self.faults, self.oauth, self.pusher)
         self.webmail = Webmail(world)
 

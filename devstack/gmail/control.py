@@ -22,7 +22,8 @@ class GmailControl:
 
     def __init__(self, base_url: str, *, timeout: float = 60.0) -> None:
         self.base_url = base_url.rstrip("/")
-        self.http = httpx.Client(base_url=self.base_url, timeout=timeout)
+        secure = self.base_url.startswith("https:")  # without TLS there are no certificates to load
+        self.http = httpx.Client(base_url=self.base_url, timeout=timeout, verify=secure)
 
     def __enter__(self) -> Self:
         return self
@@ -280,11 +281,17 @@ class GmailControl:
         """Send a notification now, whatever is watched; the mailbox need not exist."""
         self.call("publish", email=email, history_id=history_id)
 
-    def person(
-        self, email: str, *, on_mail: str = "accept", name: str | None = None, answer: str | None = None
-    ) -> None:
-        """What somebody outside does with mail: accept, answer, holiday, bounce, delay, refuse."""
-        self.call("person", email=email, on_mail=on_mail, name=name, answer=answer)
+    def person(self, email: str, *, on_mail: str = "accept", **what: Any) -> None:
+        """What somebody outside (or `*@domain`) does with mail; further fields as in `world.Person`."""
+        self.call("person", email=email, on_mail=on_mail, **what)
+
+    def rules(self, email: str, **settings: Any) -> dict[str, Any]:
+        """Gmail settings: filters ([{criteria, action}]), forward_to, forward_disposition, vacation."""
+        return self.call("rules", email=email, **settings)
+
+    def create_label(self, email: str, name: str) -> str:
+        """A user label; returns its id."""
+        return str(self.call("create_label", email=email, name=name)["id"])
 
     def put_contacts(self, email: str, people: list[dict[str, Any]], *, other: bool = False) -> list[str]:
         """Add or change Google contacts: [{name, emails, phones?, resource_name?}]; returns resource names."""
@@ -341,7 +348,7 @@ class GmailControl:
         return mails
 
     def requests(self, method: str | None = None, **match: Any) -> list[dict[str, Any]]:
-        """All in a mailbox: {messages: [{id, thread_id, labels, message_id, subject, raw?}], drafts, ...}."""
+        """The request log, by mailbox, path_id, form, status, since: [{at, method, path, status, units, ...}]."""
         return list(self.call("request_log", method=method, **match)["requests"])
 
     def usage(self, **match: Any) -> dict[str, Any]:

@@ -395,11 +395,26 @@ class ControlApi:
         return {}
 
     def op_person(self, args: Json) -> Json:
-        """What somebody outside does with mail: email, on_mail, name?, answer?."""
-        person = Person(str(args["email"]), str(args.get("name") or ""), str(args.get("on_mail") or "accept"))
-        person.answer = str(args.get("answer") or person.answer)
+        """What somebody outside does with mail; the fields of `world.Person`, `email` may be `*@domain`."""
+        person = Person(**args)
         self.world.persons[person.email.lower()] = person
         return dataclasses.asdict(person)
+
+    def op_rules(self, args: Json) -> Json:
+        """The mailbox's settings: filters = [{criteria, action}], forward_to, forward_disposition, vacation."""
+        rules = self._mailbox(args).rules
+        for i, rule in enumerate(args.get("filters") or []):
+            rules.filters[f"ANe1Bm{len(rules.filters)}{i}"] = rule
+        rules.forward_to = str(args.get("forward_to", rules.forward_to) or "")
+        rules.forward_disposition = str(args.get("forward_disposition") or rules.forward_disposition)
+        rules.vacation = dict(args.get("vacation", rules.vacation) or {})
+        return dataclasses.asdict(rules)
+
+    def op_create_label(self, args: Json) -> Json:
+        """The user makes a label: name. Answers its id."""
+        mailbox = self._mailbox(args)
+        label_id = mailbox.new_label(str(args["name"]))
+        return {"id": label_id}
 
     # --- faults
 

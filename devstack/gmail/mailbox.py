@@ -146,6 +146,18 @@ class Mailbox:
 
     # --- changing
 
+    def new_label(self, name: str, **looks: Any) -> str:
+        """A new user label; returns its id."""
+        label_id = f"Label_{self.next_label}"
+        self.next_label += 1
+        self.labels[label_id] = {
+            "messageListVisibility": "show",
+            "labelListVisibility": "labelShow",
+            **looks,
+            "name": name,
+        }
+        return label_id
+
     def add(
         self,
         content: Content,

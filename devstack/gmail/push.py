@@ -9,13 +9,10 @@ import random
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
 from devstack.gmail.http_client import post
 from devstack.gmail.mailbox import Mailbox
 from devstack.gmail.world import PushLog, World
 
-log = structlog.get_logger()
 ACKNOWLEDGED = (102, 200, 201, 202, 204)
 RETENTION_S = 7 * 86_400
 TOKEN_AGE_S = 1800

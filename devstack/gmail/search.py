@@ -65,9 +65,8 @@ class Query:
             return lambda message: not inner(message)
         name, colon, value = token.partition(":")
         value = value.strip('"()')
-        handler = getattr(self, f"_{name.lower()}", None) if colon and name.isalpha() else None
-        if handler is not None and name.lower() in OPERATORS:
-            test: Test = handler(value)
+        if colon and name.lower() in OPERATORS:
+            test: Test = getattr(self, f"_{name.lower()}")(value)
             return test
         word = token.strip('"').lower()
         return lambda message: any(word in field for field in message.content.search_fields())

@@ -99,6 +99,11 @@ def check_thread(mailbox: Mailbox, thread_id: str) -> str | None:
     return thread_id
 
 
+def same_subject(mailbox: Mailbox, thread_id: str, content: Content) -> bool:
+    """Whether a mail's subject is the thread's."""
+    return any(message.content.subject_key == content.subject_key for message in mailbox.thread(thread_id))
+
+
 def send(
     world: World,
     mailbox: Mailbox,
@@ -115,12 +120,19 @@ def send(
             "'raw' RFC822 payload message string or uploading message via /upload/* URL required",
             "invalidArgument",
         )
+    behaviour = world.behaviour
     outbound = prepare(world, mailbox, raw, via=via)
     thread = check_thread(mailbox, thread_id)
     if thread is None and draft is None:
         thread = find_thread(mailbox, outbound.kept)
     if draft is not None:
         thread = draft.thread_id
+    elif (
+        thread is not None
+        and behaviour.strict_thread_subject
+        and not same_subject(mailbox, thread, outbound.kept)
+    ):
+        thread = None
     refused_late = limits.charge_send(world, mailbox, len(outbound.recipients))
     labels = {"SENT"}
     if any(world.find(address) is mailbox for address in outbound.recipients):

@@ -8,11 +8,9 @@ from http import HTTPStatus
 from typing import cast
 from urllib.parse import parse_qs
 
-import structlog
-
+from devstack.gmail import events
 from devstack.gmail.wire import Answer, ConnectionDropped, Request, Response
 
-log = structlog.get_logger()
 MAX_HEAD = 65_536
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -90,7 +88,7 @@ class Connection(asyncio.Protocol):
             self._drop()
             return
         except Exception:
-            log.exception("request_failed", method=request.method, path=request.path)
+            events.failed("request_failed", method=request.method, path=request.path)
             answer = Response(500, b"emulator error", "text/plain")
         if isinstance(answer, Response):
             self._send(answer, keep)
@@ -105,7 +103,7 @@ class Connection(asyncio.Protocol):
         except ConnectionDropped:
             self._drop()
         except Exception:
-            log.exception("request_failed")
+            events.failed("request_failed")
             self._send(Response(500, b"emulator error", "text/plain"), keep)
         self.busy = False
         self._advance()

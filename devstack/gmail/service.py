@@ -73,6 +73,7 @@ class GoogleApi:
             entry.status, entry.units = answer.status, 0
             return answer
         if wait:
+            world.in_flight[email] = world.in_flight.get(email, 0) + 1
             return self._later(wait, request, method, params, user, media, token, fault, entry)
         return self._run(request, method, params, user, media, token, fault, entry)
 
@@ -88,13 +89,11 @@ class GoogleApi:
         fault: Fault | None,
         entry: Logged,
     ) -> Response:
-        running = self.world.in_flight
-        running[entry.mailbox] = running.get(entry.mailbox, 0) + 1
         try:
             await asyncio.sleep(wait)
             return self._run(request, method, params, user, media, token, fault, entry)
         finally:
-            running[entry.mailbox] -= 1
+            self.world.in_flight[entry.mailbox] -= 1
 
     def _run(
         self,

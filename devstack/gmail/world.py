@@ -22,13 +22,18 @@ GMAIL_DOMAINS = ("gmail.com", "googlemail.com")
 class Person:
     """Somebody outside: what their server and they do with a mail that arrives.
 
-    `on_mail`: `accept`, `bounce`, `delay`, `answer`, `holiday` or `refuse` (their server takes no mail).
+    `on_mail`: `accept`, `answer`, `holiday`, `bounce` (Gmail learns it at once), `remote_bounce` (their own server
+    writes it later), `delay`, or `refuse` (their server takes no mail: "Delivery incomplete", and no more).
+    `email` may be `*@domain`. Times are seconds.
     """
 
     email: str
     name: str = ""
     on_mail: str = "accept"
     answer: str = "Thank you, got it."
+    after_s: float = 0.0
+    status: str = ""
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -87,6 +92,7 @@ class World:
     in_flight: dict[str, int] = field(default_factory=dict)
     random: random.Random = field(default_factory=lambda: random.Random(1))
     listeners: list[Callable[[Mailbox], None]] = field(default_factory=list)
+    carriers: list[Callable[[Outgoing, Mailbox | None], None]] = field(default_factory=list)
     extensions: dict[str, Any] = field(default_factory=dict)
 
     def add_client(self, client: Client) -> None:

@@ -63,10 +63,7 @@ def create_label(call: Call) -> Json:
     """A new user label."""
     label = fields(call)
     check_name(call, str(label.get("name") or ""))
-    label_id = f"Label_{call.mailbox.next_label}"
-    call.mailbox.next_label += 1
-    defaults = {"messageListVisibility": "show", "labelListVisibility": "labelShow"}
-    call.mailbox.labels[label_id] = defaults | label
+    label_id = call.mailbox.new_label(**label)
     return shown_label(call, label_id)
 
 
