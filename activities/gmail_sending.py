@@ -42,6 +42,8 @@ BEFORE_DRAFT = timedelta(minutes=10)
 """How far before our own clock a SENT copy may lie: clocks differ."""
 MOST_LOOKUPS = 5
 """After so many look-ups that found neither draft nor copy, a person has to decide."""
+LOOKUP_PAUSE = timedelta(seconds=2)
+"""Before the second look-up, doubled for each further one."""
 HELD_AFTER_ATTEMPTS = 4
 """Gmail cannot be asked for so long: the message shows as unknown until it can."""
 SENDING_LIMIT_PAUSE = timedelta(hours=1)
@@ -293,7 +295,7 @@ class GmailSender:
                     "Look again, mark it as sent, or discard it.",
                 )
                 return Next(Way.WAIT, why="held: a person has to decide")
-            return Next(Way.WAIT, now() + timedelta(seconds=2**message.lookups), "looks for it in Gmail")
+            return Next(Way.WAIT, now() + LOOKUP_PAUSE * 2 ** (message.lookups - 1), "looks for it in Gmail")
 
     def _hold(self, message_id: str, detail: str) -> None:
         with self._database.session() as session:

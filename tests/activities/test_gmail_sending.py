@@ -1,0 +1,271 @@
+"""S27: whatever breaks between us and Gmail, a mail leaves once, or is shown as not sent or unknown."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities import gmail_sending
+from crm.ledger import Limits
+from devstack.gmail.control import GmailControl
+from devstack.stack import Stack
+from models import Account
+from models.states import MessageStatus
+from tests.activities.sender import Desk, WorkerDied, desk
+
+pytestmark = pytest.mark.servers
+
+CALLS = (
+    "gmail.users.drafts.create",
+    "gmail.users.drafts.send",
+    "gmail.users.drafts.list",
+    "gmail.users.drafts.get",
+    "gmail.users.messages.list",
+    "gmail.users.messages.get",
+)
+names = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def gmail_stack(watched: str) -> Iterator[Stack]:
+    with Stack.start(parts={"gmail"}, settings={"GMAIL_UNITS_PER_MINUTE": "100000000"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def control(gmail_stack: Stack) -> GmailControl:
+    return GmailControl(gmail_stack.gmail_url)
+
+
+@pytest.fixture(scope="module")
+def ann(
+    gmail_stack: Stack, control: GmailControl, module_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("blobs")
+    with desk(module_database, gmail_stack.settings, control, folder, "ann@gmail.com") as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def quiet(control: GmailControl) -> Iterator[None]:
+    yield
+    control.clear_faults()
+
+
+def subject() -> str:
+    return f"Offer {next(names)}"
+
+
+def test_s11_a_mail_leaves_through_gmail_and_its_real_message_id_is_recorded(ann: Desk) -> None:
+    title = subject()
+    message_id = ann.queue(title)
+    assert ann.settle(message_id) == MessageStatus.SENT
+    (copy,) = ann.in_sent(title)
+    message = ann.message(message_id)
+    assert message.message_id_header == copy["message_id"]
+    assert (message.sent_gmail_id, message.gmail_thread_id) == (copy["id"], copy["thread_id"])
+    assert ann.delivered(title) == 1
+    assert ann.drafts(title) == []
+
+
+def test_s11_an_answer_is_in_the_thread_of_what_it_answers(ann: Desk) -> None:
+    first = ann.queue(title := subject())
+    ann.settle(first)
+    answer = ann.queue(f"Re: {title}", reply_to_message_id=first)
+    assert ann.settle(answer) == MessageStatus.SENT
+    assert ann.message(answer).gmail_thread_id == ann.message(first).gmail_thread_id
+    assert ann.message(answer).thread_id == ann.message(first).thread_id
+    assert ann.message(answer).references == [ann.message(first).message_id_header]
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+@pytest.mark.parametrize("call", CALLS)
+def test_s27_a_connection_cut_at_any_call_sends_it_once(
+    ann: Desk, control: GmailControl, call: str, drop: str
+) -> None:
+    # Two cuts of drafts.send make the look-ups happen too.
+    message_id = ann.queue(title := subject())
+    if call not in ("gmail.users.drafts.create", "gmail.users.drafts.send"):
+        control.fault("gmail.users.drafts.create", drop="after")
+        control.fault("gmail.users.drafts.send", drop="after")
+    control.fault(call, drop=drop)
+    assert ann.settle(message_id) == MessageStatus.SENT
+    assert len(ann.in_sent(title)) == 1
+    assert ann.delivered(title) == 1
+    assert ann.drafts(title) == []
+
+
+@pytest.mark.parametrize("nth", range(1, 8))
+def test_s27_a_worker_killed_at_any_write_sends_it_once(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    message_id = ann.queue(title := subject())
+    dies_at(monkeypatch, {nth})
+    assert ann.settle(message_id) == MessageStatus.SENT
+    assert len(ann.in_sent(title)) == 1
+    assert ann.delivered(title) == 1
+    assert ann.drafts(title) == []
+
+
+def dies_at(monkeypatch: pytest.MonkeyPatch, moments: set[int]) -> None:
+    """Kill the worker before its nth write, and in the next life after it."""
+    written = itertools.count(1)
+    note = gmail_sending.GmailSender._note
+
+    def dying(self: gmail_sending.GmailSender, message_id: str, **facts: Any) -> None:
+        moment = next(written)
+        if moment in moments and moment % 2:
+            raise WorkerDied
+        note(self, message_id, **facts)
+        if moment in moments:
+            raise WorkerDied
+
+    monkeypatch.setattr(gmail_sending.GmailSender, "_note", dying)
+
+
+def crash_cases(
+    ann: Desk, control: GmailControl, monkeypatch: pytest.MonkeyPatch, seed: int, cases: int
+) -> None:
+    """Random faults and kills, many at once; each mail ends once in SENT and at Lea's, or nowhere and `failed`."""
+    chance = random.Random(seed)
+    for case in range(cases):
+        message_id = ann.queue(title := subject())
+        for _ in range(chance.randint(1, 4)):
+            what: dict[str, Any] = chance.choice(
+                [
+                    {"drop": "before"},
+                    {"drop": "after"},
+                    {"status": 503},
+                    {"status": 500, "after_effect": True},
+                    {
+                        "status": 429,
+                        "reason": "rateLimitExceeded",
+                        "message": "Too many concurrent requests for user",
+                    },
+                    {"cut": 10},
+                    {"body": "<html>oops</html>", "status": 502, "content_type": "text/html"},
+                ]
+            )
+            control.fault(chance.choice(CALLS), skip=chance.randint(0, 1), **what)
+        with monkeypatch.context() as patch:
+            dies_at(patch, {chance.randint(1, 8) for _ in range(chance.randint(0, 2))})
+            ann.settle(message_id, rounds=25)
+        control.clear_faults()
+        status = ann.settle(message_id, rounds=10)
+        copies, delivered = len(ann.in_sent(title)), ann.delivered(title)
+        where = f"seed {seed}, case {case}: {status}, {copies} in SENT, {delivered} delivered"
+        assert (status, copies, delivered) in {("sent", 1, 1), ("failed", 0, 0)}, where
+        assert ann.drafts(title) == [], where
+
+
+def test_s27_random_faults_and_kills_a_sample(
+    ann: Desk, control: GmailControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash_cases(ann, control, monkeypatch, seed=27, cases=10)
+    assert control.faults() == []
+
+
+@pytest.mark.soak
+def test_s27_random_faults_and_kills_in_full(
+    ann: Desk, control: GmailControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
+    print(f"seed {seed}")
+    crash_cases(ann, control, monkeypatch, seed=seed, cases=600)
+    assert control.faults() == []
+
+
+def test_s27_a_draft_that_somebody_deleted_is_held_for_a_person(
+    ann: Desk, control: GmailControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gmail_sending, "LOOKUP_PAUSE", timedelta(milliseconds=20))
+    message_id = ann.queue(title := subject())
+    control.fault("gmail.users.drafts.send", drop="before")
+    with pytest.raises(Exception, match="unknown"):
+        ann.step(message_id)
+    (draft,) = ann.drafts(title)
+    control.move(ann.mailbox, draft["id"], "nowhere")
+    assert ann.settle(message_id) == MessageStatus.HELD
+    assert ann.delivered(title) == 0
+    assert "deleted" in (ann.message(message_id).status_detail or "")
+
+
+def test_gmail_refuses_a_recipient_and_the_mail_is_shown_as_failed(ann: Desk, control: GmailControl) -> None:
+    message_id = ann.queue(title := subject())
+    control.fault(
+        "gmail.users.drafts.send", status=400, reason="invalidArgument", message="Invalid To header"
+    )
+    assert ann.settle(message_id) == MessageStatus.FAILED
+    assert "Invalid To header" in (ann.message(message_id).status_detail or "")
+    assert (ann.in_sent(title), ann.drafts(title)) == ([], [])
+
+
+def test_s20_a_sending_limit_moves_the_queue_and_leaves_no_draft_behind(
+    ann: Desk, control: GmailControl
+) -> None:
+    message_id = ann.queue(title := subject())
+    control.fault(
+        "gmail.users.drafts.send",
+        status=429,
+        reason="userRateLimitExceeded",
+        message="User-rate limit exceeded.  Retry after 2099-01-01T00:00:00.000Z (Mail sending)",
+    )
+    step = ann.step(message_id)
+    assert step.kind == "wait"
+    assert ann.message(message_id).status == MessageStatus.WAITING_FOR_LIMIT
+    assert ann.message(message_id).leaves_at is not None
+    assert ann.drafts(title) == []
+    second = ann.queue(subject())
+    assert ann.step(second).kind == "wait"
+    unblock(ann)
+    assert ann.settle(message_id) == MessageStatus.SENT
+    assert ann.settle(second) == MessageStatus.SENT
+    assert ann.delivered(title) == 1
+
+
+def unblock(ann: Desk) -> None:
+    with ann.database.session() as session:
+        session.get_one(Account, ann.account_id).sends_blocked_until = None
+
+
+def test_s26_over_the_limit_mail_waits_and_leaves_when_the_window_has_moved(
+    gmail_stack: Stack, control: GmailControl, module_database: str, tmp_path: Path
+) -> None:
+    limits = Limits(consumer=2, window=timedelta(seconds=3))
+    with desk(
+        module_database, gmail_stack.settings, control, tmp_path, "bea@gmail.com", limits=limits
+    ) as bea:
+        titles = [subject() for _ in range(3)]
+        first, second, third = (bea.queue(title) for title in titles)
+        assert [bea.settle(first), bea.settle(second)] == [MessageStatus.SENT, MessageStatus.SENT]
+        step = bea.step(third)
+        assert (step.kind, bea.message(third).status) == ("wait", MessageStatus.WAITING_FOR_LIMIT)
+        assert step.until is not None
+        assert abs(step.until - (bea.message(first).sent_at + limits.window)) < timedelta(milliseconds=1)
+        assert bea.settle(third) == MessageStatus.SENT
+        assert bea.message(third).sent_at >= bea.message(first).sent_at + limits.window - timedelta(
+            milliseconds=50
+        )
+
+
+def test_s26_what_the_owner_sent_in_gmail_before_counts(
+    gmail_stack: Stack, control: GmailControl, module_database: str, tmp_path: Path
+) -> None:
+    with desk(
+        module_database, gmail_stack.settings, control, tmp_path, "cleo@gmail.com", limits=Limits(consumer=3)
+    ) as cleo:
+        control.send_as_user(
+            cleo.mailbox, {"to": ["x@a.example", "y@a.example"], "subject": "Own", "text": "."}
+        )
+        assert ActivityEnvironment().run(cleo.sending.seed_send_ledger, cleo.account_id) == 1
+        first, second = cleo.queue(subject()), cleo.queue(subject())
+        assert cleo.settle(first) == MessageStatus.SENT
+        assert cleo.step(second).kind == "wait"
