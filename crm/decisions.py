@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel
+from sqlalchemy import and_, or_
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select, tuple_
 
+from crm.headline import Headline
 from crm.paging import Page, page_of, position_of
+from crm.policy import Verdict
+from crm.world import id_hash
 from models import Decision
+from models.columns import now
+from models.states import Outcome
 
 
 class DecisionView(BaseModel):
@@ -58,3 +67,100 @@ def listing(
     query = query.order_by(col(Decision.at).desc(), col(Decision.gmail_id).desc()).limit(limit + 1)
     page = page_of(session.exec(query).all(), limit, "decisions", lambda row: (row.at, row.gmail_id))
     return page.map(lambda rows: [DecisionView.of(row) for row in rows])
+
+
+def row(
+    account_id: str,
+    gmail_id: str,
+    verdict: Verdict,
+    message_id: str | None,
+    headline: Headline | None = None,
+) -> dict[str, Any]:
+    """A decision as a row; of what left its thread the hash of its Message-ID stays (S18), nothing else of a mail."""
+    own_id = headline.mail.message_id if headline else None
+    return {
+        "account_id": account_id,
+        "gmail_id": gmail_id,
+        "at": now(),
+        "outcome": verdict.outcome,
+        "rule": verdict.rule,
+        "detail": verdict.detail,
+        "message_id": message_id,
+        "gmail_thread_id": headline.gmail_thread_id if headline else None,
+        "internal_date": headline.internal_date if headline else None,
+        "attempts": 0,
+        "next_try_at": None,
+        "message_id_hash": id_hash(own_id) if own_id and verdict.left_thread else None,
+        "left_thread": verdict.left_thread,
+    }
+
+
+def write(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """One decision for each Gmail id (I1). One that is there changes only if another one is made; synced stays."""
+    if not rows:
+        return
+    statement = insert(Decision)
+    new = statement.excluded
+    changed = {name: new[name] for name in rows[0] if name not in ("account_id", "gmail_id")}
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["account_id", "gmail_id"],
+            set_=changed,
+            where=and_(
+                col(Decision.outcome) != Outcome.SYNCED,
+                or_(col(Decision.outcome) != new.outcome, col(Decision.rule) != new.rule),
+            ),
+        ),
+        rows,
+    )
+
+
+def fail(session: Session, account_id: str, gmail_id: str, error: str, next_try_at: datetime) -> int:
+    """An id could not be decided yet: it is tried again, and stops nobody else (I4).
+
+    Args:
+        error: what went wrong, in words without anything of a mail.
+
+    Returns:
+        the failed tries so far.
+    """
+    statement = insert(Decision).values(
+        account_id=account_id,
+        gmail_id=gmail_id,
+        at=now(),
+        outcome=Outcome.FAILED,
+        rule="",
+        detail=error[:300],
+        attempts=1,
+        next_try_at=next_try_at,
+        left_thread=False,
+    )
+    tries = session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["account_id", "gmail_id"],
+            set_={
+                "attempts": col(Decision.attempts) + 1,
+                "at": statement.excluded.at,
+                "outcome": Outcome.FAILED,
+                "rule": "",
+                "detail": statement.excluded.detail,
+                "next_try_at": statement.excluded.next_try_at,
+            },
+            where=col(Decision.outcome) != Outcome.SYNCED,
+        ).returning(col(Decision.attempts))
+    ).scalar()
+    return tries or 0
+
+
+def undecided(session: Session, account_id: str, gmail_ids: Sequence[str]) -> list[str]:
+    """Which of the ids still wait for a decision, in their order; failed ones do."""
+    decided = set(
+        session.exec(
+            select(Decision.gmail_id).where(
+                Decision.account_id == account_id,
+                col(Decision.gmail_id).in_(list(gmail_ids)),
+                Decision.outcome != Outcome.FAILED,
+            )
+        )
+    )
+    return [gmail_id for gmail_id in dict.fromkeys(gmail_ids) if gmail_id not in decided]

@@ -9,7 +9,7 @@ from enum import StrEnum
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
-from crm import events
+from crm import events, threads
 from crm.ledger import Ledger, Limits
 from crm.outbound import recipients_of, set_status
 from models import Account, Decision, GmailMessage, LedgerEntry, Message, Participant, TimelineEntry, User
@@ -166,7 +166,16 @@ def fail(session: Session, message: Message, reason: str) -> None:
 
 def wait_for_limit(session: Session, message: Message, until: datetime, reason: str) -> None:
     """Gmail says that the limit is reached: the address's whole queue waits until then (S20, S26)."""
-    account = session.get_one(Account, message.account_id)
+    block_sends(session, session.get_one(Account, message.account_id), until)
+    entry = session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
+    if entry is not None:
+        entry.state, entry.at = "waiting", None
+    message.leaves_at = until
+    set_status(session, message, MessageStatus.WAITING_FOR_LIMIT, reason)
+
+
+def block_sends(session: Session, account: Account, until: datetime) -> None:
+    """Nothing leaves the address until then, whoever connected it."""
     for same_mailbox in session.exec(select(Account).where(Account.email_key == account.email_key)):
         if same_mailbox.sends_blocked_until is None or same_mailbox.sends_blocked_until < until:
             same_mailbox.sends_blocked_until = until
@@ -177,11 +186,6 @@ def wait_for_limit(session: Session, message: Message, until: datetime, reason: 
                     detail=f"Gmail's sending limit is reached; mail waits until {until:%Y-%m-%d %H:%M} UTC.",
                 )
             )
-    entry = session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
-    if entry is not None:
-        entry.state, entry.at = "waiting", None
-    message.leaves_at = until
-    set_status(session, message, MessageStatus.WAITING_FOR_LIMIT, reason)
 
 
 def record_sent(
@@ -220,6 +224,7 @@ def record_sent(
         )
         .on_conflict_do_nothing()
     )
+    threads.link_gmail_thread(session, account.id, gmail_thread_id, message.thread_id)
     session.execute(
         insert(Decision)
         .values(

@@ -16,7 +16,8 @@ from functools import cached_property
 from crm.addresses import domain_of, email_key, is_internal, mailbox_key
 from crm.headline import Headline
 from crm.world import (
-    PROVISIONAL,
+    NEW_CONTACT,
+    NEW_THREAD,
     ContactRef,
     KnownMessage,
     ThreadRef,
@@ -233,7 +234,7 @@ class Case:
             detail,
             self.direction,
             owner=owner,
-            thread_id=thread.id if thread is not None else PROVISIONAL + self.headline.gmail_id,
+            thread_id=thread.id if thread is not None else NEW_THREAD + self.headline.gmail_id,
             new_contact=new_contact,
             answers=self.answered.id if self.answered else None,
             forwarded=self.is_forward,
@@ -374,8 +375,8 @@ def s16_auto_bcc(case: Case) -> Verdict | None:
     made = None
     contact = case.world.contact(email_key(target.email))
     if contact is None:
-        made = NewContact(PROVISIONAL + case.headline.gmail_id, target.email, target.name, user)
-    owner = contact.id if contact is not None else PROVISIONAL + case.headline.gmail_id
+        made = NewContact(NEW_CONTACT + case.headline.gmail_id, target.email, target.name, user)
+    owner = contact.id if contact is not None else NEW_CONTACT + case.headline.gmail_id
     detail = "carries an auto-BCC address"
     if case.thread is not None and (not case.is_forward or case.thread.contact_id == owner):
         return case.sync("S16", detail, case.thread.contact_id, case.thread, made)

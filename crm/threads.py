@@ -8,7 +8,7 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
-from models import Conversation, Thread
+from models import Conversation, GmailThread, Thread
 from models.columns import now
 from models.ids import new_id
 
@@ -50,4 +50,13 @@ def count_message(session: Session, thread: Thread, sent_at: datetime) -> None:
         .values(
             last_message_at=func.greatest(func.coalesce(col(Conversation.last_message_at), sent_at), sent_at)
         )
+    )
+
+
+def link_gmail_thread(session: Session, account_id: str, gmail_thread_id: str, thread_id: str) -> None:
+    """Messages of this thread lie in that Gmail thread of the mailbox: what comes into it belongs here (S8)."""
+    session.execute(
+        insert(GmailThread)
+        .values(account_id=account_id, gmail_thread_id=gmail_thread_id, thread_id=thread_id, created_at=now())
+        .on_conflict_do_nothing()
     )

@@ -2,7 +2,7 @@
 
 The rules (`crm.policy`) read a `World` and nothing else. While a page is decided in the order in which its
 messages came, `learn` adds what each decision brings: an answer later in the page finds the thread that a
-message before it has opened, under an id of `PROVISIONAL` form until both are kept.
+message before it has opened, under a provisional id until both are kept.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from models.states import Direction, InboundScope
 if TYPE_CHECKING:
     from crm.policy import Verdict
 
-PROVISIONAL = "new:"
-"""Begins the id of a thread or contact that exists once the message before it in the page is kept."""
+NEW_MESSAGE, NEW_THREAD, NEW_CONTACT = "new-message:", "new-thread:", "new-contact:"
+"""With the Gmail id, provisional ids of what exists once that message is kept."""
 STAMP_HEADER = "X-CRM-Send-Id"
 MAX_ANCESTORS = 25
 """Ids of In-Reply-To and References that are looked up: the nearest ones."""
@@ -150,7 +150,7 @@ class World:
             self.threads[headline.gmail_thread_id] = (*before, thread)
         if mail.message_id:
             known = KnownMessage(
-                PROVISIONAL + headline.gmail_id,
+                NEW_MESSAGE + headline.gmail_id,
                 thread,
                 author_key(mail),
                 verdict.direction is Direction.OUTBOUND,

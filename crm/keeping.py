@@ -1,0 +1,457 @@
+"""What was decided is written down: messages, their copies in mailboxes, decisions; replaying changes nothing.
+
+`file_page` is the whole of it for mail that was looked at and fetched: under the locks of the mails it loads the
+facts anew, decides, and keeps, so that two mailboxes with the same mail, or a mail and its answer, meet in order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import load_only
+from sqlmodel import Session, col, select
+
+from crm import contacts, decisions, events, identity, leaving, notices, policy, recording, replies
+from crm.addresses import domain_of, email_key
+from crm.attachments import StoredAttachment
+from crm.headline import Headline
+from crm.identity import MailKeys
+from crm.notices import NoticeEffect
+from crm.policy import NewContact, Verdict
+from crm.recording import NewMessage
+from crm.world import NEW_MESSAGE, NEW_THREAD, World, ancestors, id_key, load_world, people
+from mail import bounce, classify
+from mail.message import Mail
+from models import Account, Decision, GmailMessage, GmailThread, Message, Participant
+from models.columns import now
+from models.ids import new_id
+from models.states import ContactSource, Direction, Outcome, Role
+
+COUNTS_AS_REPLY = frozenset({recording.OWN_KIND, "list", "calendar"})
+"""Kinds that somebody may have written; what machines answer is no reply (S20)."""
+LOCKED_ANCESTORS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One Gmail message with what was fetched of it; `mail` is None where only the headers were."""
+
+    headline: Headline
+    mail: Mail | None = None
+    raw_blob: str | None = None
+    attachments: Sequence[StoredAttachment] = ()
+
+
+@dataclass(slots=True)
+class Filed:
+    """What became of an item. `unfetched`: it is wanted after all, but its body is not here; nothing was written."""
+
+    gmail_id: str
+    verdict: Verdict
+    message_id: str | None = None
+    created: bool = False
+    unfetched: bool = False
+    effect: NoticeEffect | None = None
+
+
+def file_page(session: Session, account: Account, items: Sequence[Item], auto_bcc_domain: str) -> list[Filed]:
+    """Decide and keep a page of a mailbox, in the caller's transaction; in the order of the items."""
+    if not items:
+        return []
+    bodies = {item.headline.gmail_id: item.mail for item in items if item.mail is not None}
+    identity.lock_keys(session, account.location_id, _locks(items, auto_bcc_domain))
+    headlines = [item.headline for item in items]
+    world = load_world(session, account, headlines, auto_bcc_domain, bodies)
+    verdicts = policy.decide_page(headlines, world, bodies)
+    return Keeper(session, account.location_id, world, account).keep(
+        [(item, verdicts[item.headline.gmail_id]) for item in items]
+    )
+
+
+def keep(
+    session: Session,
+    account: Account,
+    headline: Headline,
+    mail: Mail,
+    verdict: Verdict,
+    raw_blob: str | None = None,
+    attachments: Sequence[StoredAttachment] = (),
+    auto_bcc_domain: str = "",
+) -> Message:
+    """Keep one message as decided; the existing one where the mail is here already."""
+    item = Item(headline, mail, raw_blob, attachments)
+    identity.lock_keys(session, account.location_id, _locks([item], auto_bcc_domain))
+    world = load_world(session, account, [headline], auto_bcc_domain, {headline.gmail_id: mail})
+    (filed,) = Keeper(session, account.location_id, world, account).keep([(item, verdict)])
+    return session.get_one(Message, filed.message_id)
+
+
+def _locks(items: Sequence[Item], auto_bcc_domain: str) -> set[str]:
+    """What may be decided at one time only: the mail itself, what it answers, and a contact that it may make."""
+    names: set[str] = set()
+    for item in items:
+        mail = item.mail or item.headline.mail
+        keys = identity.keys_of(mail)
+        names.add(keys.lock)
+        names.update(keys.ids)
+        names.update(id_key(one) for one in ancestors(mail)[:LOCKED_ANCESTORS])
+        if auto_bcc_domain and any(domain_of(a.email) == auto_bcc_domain for a in people(mail)):
+            names.update(f"contact/{email_key(address.email)}" for address in mail.to)
+    return names
+
+
+class Keeper:
+    """Keeps decided mail of one location. Call under the locks of the mails (`file_page` does).
+
+    account: the mailbox that it lies in; None for a mail that only the SMTP listener saw.
+    """
+
+    def __init__(self, session: Session, location_id: str, world: World, account: Account | None) -> None:
+        self._session = session
+        self._location_id = location_id
+        self._world = world
+        self._account = account
+        self._real: dict[str, str] = {}
+        """Ids by provisional ones."""
+        self._made: dict[str, str] = {}
+        """Contacts made here, by address key."""
+        self._new: dict[str, NewMessage] = {}
+        self._existing: dict[str, Message] = {}
+        self._conversations: dict[str, str] = {}
+
+    def keep(self, decided: Sequence[tuple[Item, Verdict]]) -> list[Filed]:
+        """Write everything down; the answer is in the order of the items."""
+        filed = {item.headline.gmail_id: Filed(item.headline.gmail_id, verdict) for item, verdict in decided}
+        kept_before = self._kept_before(list(filed))
+        synced: list[tuple[Item, Mail, Verdict]] = []
+        skipped: list[tuple[Item, Verdict]] = []
+        for item, verdict in sorted(decided, key=lambda one: _in_time(one[0])):
+            result = filed[item.headline.gmail_id]
+            if result.gmail_id in kept_before:
+                result.message_id = kept_before[result.gmail_id]
+            elif item.mail is None and verdict.wants_body:
+                result.unfetched = True
+            elif verdict.synced and item.mail is not None:
+                synced.append((item, item.mail, verdict))
+            else:
+                skipped.append((item, verdict))
+        self._take_all(synced, filed)
+        if self._account is not None:
+            self._note_copies(self._account, synced, filed)
+            self._decide(self._account, synced, skipped, filed)
+        self._mark_replies(synced, filed)
+        for item, verdict in (*((item, verdict) for item, _, verdict in synced), *skipped):
+            filed[item.headline.gmail_id].effect = self._effect(item, verdict, filed[item.headline.gmail_id])
+        self._tell(filed.values())
+        return [filed[item.headline.gmail_id] for item, _ in decided]
+
+    def _kept_before(self, gmail_ids: Sequence[str]) -> dict[str, str]:
+        if self._account is None:
+            return {}
+        return dict(
+            self._session.exec(
+                select(Decision.gmail_id, GmailMessage.message_id)
+                .join(
+                    GmailMessage,
+                    and_(
+                        col(GmailMessage.account_id) == col(Decision.account_id),
+                        col(GmailMessage.gmail_id) == col(Decision.gmail_id),
+                    ),
+                )
+                .where(
+                    Decision.account_id == self._account.id,
+                    col(Decision.gmail_id).in_(gmail_ids),
+                    Decision.outcome == Outcome.SYNCED,
+                )
+            ).all()
+        )
+
+    # Messages
+    def _take_all(self, synced: Sequence[tuple[Item, Mail, Verdict]], filed: dict[str, Filed]) -> None:
+        """Which are new, and which are copies of messages that exist; then write both."""
+        keys = [identity.keys_of(mail) for _, mail, _ in synced]
+        account_id = self._account.id if self._account else None
+        matches = identity.find_matches(self._session, self._location_id, keys, account_id)
+        copies: list[tuple[Item, Mail, MailKeys, str]] = []
+        fresh: list[tuple[Item, Mail, Verdict, MailKeys, str]] = []
+        for (item, mail, verdict), own in zip(synced, keys, strict=True):
+            found = matches.find(own, mail.text, sent=item.headline.sent)
+            message_id = found or new_id("msg")
+            if found is None:
+                fresh.append((item, mail, verdict, own, message_id))
+                matches.add(own, message_id, mail.text)
+            else:
+                copies.append((item, mail, own, message_id))
+            result = filed[item.headline.gmail_id]
+            result.message_id, result.created = message_id, found is None
+            self._real[NEW_MESSAGE + item.headline.gmail_id] = message_id
+        self._load([message_id for *_, message_id in copies])
+        for item, mail, verdict in synced:
+            self._resolve(item, mail, verdict, filed[item.headline.gmail_id])
+        for item, mail, verdict, own, message_id in fresh:
+            self._new[message_id] = self._new_message(item, mail, verdict, own, message_id)
+        self._conversations = recording.record(self._session, self._location_id, list(self._new.values()))
+        self._add_copies([copy for copy in copies if copy[3] in self._existing])
+
+    def _load(self, message_ids: Sequence[str]) -> None:
+        if not message_ids:
+            return
+        light = load_only(
+            *(
+                getattr(Message, name)
+                for name in ("location_id", "thread_id", "contact_id", "conversation_id")
+            ),
+            *(getattr(Message, name) for name in ("stamp", "account_id", "status", "direction", "kind")),
+            *(getattr(Message, name) for name in ("message_id_header", "raw_blob", "from_email")),
+        )
+        query = select(Message).where(col(Message.id).in_(message_ids)).options(light)
+        self._existing = {message.id: message for message in self._session.exec(query)}
+
+    def _resolve(self, item: Item, mail: Mail, verdict: Verdict, result: Filed) -> None:
+        """Give the provisional ids of a verdict their real ones, in the order in which the page was decided."""
+        if verdict.new_contact is not None:
+            made = verdict.new_contact
+            self._real[made.id] = self._make_contact(made)
+        existing = self._existing.get(result.message_id or "")
+        thread = NEW_THREAD + item.headline.gmail_id
+        if verdict.thread_id == thread and thread not in self._real:
+            self._real[thread] = existing.thread_id if existing is not None else new_id("thr")
+
+    def _make_contact(self, made: NewContact) -> str:
+        key = email_key(made.email)
+        if key not in self._made:
+            contact = contacts.create(
+                self._session,
+                self._location_id,
+                made.name or made.email,
+                [made.email],
+                assigned_user_id=made.assigned_user_id,
+                source=ContactSource.AUTO_BCC,
+            )
+            self._made[key] = contact.id
+        return self._made[key]
+
+    def _id(self, maybe_provisional: str | None) -> str | None:
+        return self._real.get(maybe_provisional or "", maybe_provisional)
+
+    def _new_message(
+        self, item: Item, mail: Mail, verdict: Verdict, keys: MailKeys, message_id: str
+    ) -> NewMessage:
+        headline, account = item.headline, self._account
+        owner, thread_id = self._id(verdict.owner), self._id(verdict.thread_id)
+        assert owner is not None
+        assert thread_id is not None
+        return NewMessage(
+            id=message_id,
+            mail=mail,
+            keys=keys,
+            direction=verdict.direction,
+            owner=owner,
+            thread_id=thread_id,
+            opens_thread=verdict.thread_id == NEW_THREAD + headline.gmail_id,
+            sent_at=headline.internal_date,
+            mixes=verdict.mixes,
+            forwarded=verdict.forwarded,
+            answers=self._id(verdict.answers),
+            raw_blob=item.raw_blob,
+            attachments=item.attachments,
+            user_id=self._world.user_id if headline.sent else None,
+            account_id=account.id if account and headline.sent else None,
+            gmail_thread_id=headline.gmail_thread_id if headline.sent else None,
+            contacts=self._links(mail),
+        )
+
+    def _links(self, mail: Mail) -> dict[str, str]:
+        links: dict[str, str] = {}
+        for address in (*people(mail), *mail.reply_to):
+            key = email_key(address.email)
+            ref = self._world.contact(key)
+            contact_id = ref.id if ref is not None else self._made.get(key)
+            if contact_id is not None:
+                links[key] = contact_id
+        return links
+
+    def _add_copies(self, copies: Sequence[tuple[Item, Mail, MailKeys, str]]) -> None:
+        """What another copy adds: its ids, its bytes, and the Bcc that only the sender's copy has (S13, S17)."""
+        claims = [(key, message_id) for _, _, keys, message_id in copies for key in keys.all]
+        identity.claim_keys(self._session, self._location_id, claims)
+        for item, mail, keys, message_id in copies:
+            message = self._existing[message_id]
+            self._note_leaving(item, mail, keys, message)
+            message.raw_blob = message.raw_blob or item.raw_blob
+            message.message_id_header = message.message_id_header or mail.message_id
+            self._session.add(message)
+        self._add_bcc([(mail, message_id) for _, mail, _, message_id in copies if mail.bcc])
+
+    def _note_leaving(self, item: Item, mail: Mail, keys: MailKeys, message: Message) -> None:
+        """The SENT copy of a mail of ours proves that it has left (S27)."""
+        account, headline = self._account, item.headline
+        if account is None or not headline.sent or not message.stamp or message.stamp != keys.stamp:
+            return
+        if message.account_id != account.id:
+            return
+        author = mail.from_[0] if mail.from_ else mail.sender
+        leaving.record_sent(
+            self._session,
+            message,
+            gmail_id=headline.gmail_id,
+            gmail_thread_id=headline.gmail_thread_id,
+            message_id_header=mail.message_id,
+            from_email=author.email if author else None,
+            at=headline.internal_date,
+        )
+
+    def _add_bcc(self, copies: Sequence[tuple[Mail, str]]) -> None:
+        if not copies:
+            return
+        there: dict[str, dict[str, int]] = defaultdict(dict)
+        for message_id, key, position in self._session.exec(
+            select(Participant.message_id, Participant.email_key, Participant.position).where(
+                col(Participant.message_id).in_([message_id for _, message_id in copies]),
+                Participant.role == Role.BCC,
+            )
+        ):
+            there[message_id][key] = position
+        rows = []
+        for mail, message_id in copies:
+            known = there[message_id]
+            added = tuple(address for address in mail.bcc if email_key(address.email) not in known)
+            start = max(known.values(), default=-1) + 1
+            rows += recording.participant_rows(
+                self._location_id,
+                message_id,
+                Mail(bcc=added),
+                self._links(mail),
+                roles=(Role.BCC,),
+                start=start,
+            )
+            known.update({email_key(address.email): start for address in added})
+        if rows:
+            self._session.execute(insert(Participant), rows)
+
+    # What the mailbox has of them
+    def _note_copies(
+        self, account: Account, synced: Sequence[tuple[Item, Mail, Verdict]], filed: dict[str, Filed]
+    ) -> None:
+        copies, links = [], {}
+        for item, _, _ in synced:
+            headline = item.headline
+            message_id = filed[headline.gmail_id].message_id
+            copies.append(
+                {
+                    "account_id": account.id,
+                    "gmail_id": headline.gmail_id,
+                    "message_id": message_id,
+                    "gmail_thread_id": headline.gmail_thread_id,
+                    "internal_date": headline.internal_date,
+                    "sent": headline.sent,
+                    "unread": headline.unread,
+                    "deleted": False,
+                }
+            )
+            links[headline.gmail_thread_id, self._thread_of(message_id or "")] = {
+                "account_id": account.id,
+                "gmail_thread_id": headline.gmail_thread_id,
+                "thread_id": self._thread_of(message_id or ""),
+                "created_at": now(),
+            }
+        if copies:
+            self._session.execute(insert(GmailMessage).on_conflict_do_nothing(), copies)
+            self._session.execute(insert(GmailThread).on_conflict_do_nothing(), list(links.values()))
+
+    def _thread_of(self, message_id: str) -> str:
+        new = self._new.get(message_id)
+        return new.thread_id if new is not None else self._existing[message_id].thread_id
+
+    def _decide(
+        self,
+        account: Account,
+        synced: Sequence[tuple[Item, Mail, Verdict]],
+        skipped: Sequence[tuple[Item, Verdict]],
+        filed: dict[str, Filed],
+    ) -> None:
+        rows = [
+            decisions.row(
+                account.id,
+                item.headline.gmail_id,
+                verdict,
+                filed[item.headline.gmail_id].message_id,
+                item.headline,
+            )
+            for item, _, verdict in synced
+        ]
+        rows += [
+            decisions.row(account.id, item.headline.gmail_id, verdict, self._id(verdict.about), item.headline)
+            for item, verdict in skipped
+        ]
+        decisions.write(self._session, rows)
+
+    # What follows
+    def _mark_replies(self, synced: Sequence[tuple[Item, Mail, Verdict]], filed: dict[str, Filed]) -> None:
+        """An inbound answer of a person marks what it answers, else our newest mail before it in the thread (S24)."""
+        for item, mail, verdict in synced:
+            new = self._new.get(filed[item.headline.gmail_id].message_id or "")
+            if new is None or new.direction is not Direction.INBOUND or new.opens_thread:
+                continue
+            if recording.kind_of(mail) not in COUNTS_AS_REPLY:
+                continue
+            answered = replies.mark(self._session, new.thread_id, self._id(verdict.answers), new.sent_at)
+            if answered is not None:
+                events.emit(self._session, self._location_id, events.MESSAGE_UPDATED, answered)
+
+    def _effect(self, item: Item, verdict: Verdict, result: Filed) -> NoticeEffect | None:
+        if item.mail is None:
+            return None
+        at = item.headline.internal_date
+        about = self._id(verdict.about)
+        if verdict.rule == "S19":
+            if about is not None:
+                notices.note_auto_bcc_notice(self._session, about, at)
+            return None
+        if verdict.rule not in ("S20", "S8") or item.headline.sent:
+            return None
+        if classify.kind(item.mail) not in notices.KINDS:
+            return None
+        if about is None and result.message_id is not None:
+            notice = bounce.read(item.mail)
+            recipients = notice.recipients if notice else ()
+            about = notices.latest_outbound_to(self._session, self._thread_of(result.message_id), recipients)
+        return notices.apply_notice(self._session, item.mail, self._account, about, at)
+
+    def _tell(self, filed: Iterable[Filed]) -> None:
+        for result in filed:
+            new = self._new.get(result.message_id or "")
+            if new is not None:
+                events.emit(self._session, self._location_id, events.MESSAGE_CREATED, new.id)
+                conversation_id = self._conversations[new.owner]
+            elif (existing := self._existing.get(result.message_id or "")) is not None:
+                events.emit(self._session, self._location_id, events.MESSAGE_UPDATED, existing.id)
+                conversation_id = existing.conversation_id
+            else:
+                continue
+            if conversation_id is not None:
+                events.emit(self._session, self._location_id, events.CONVERSATION_UPDATED, conversation_id)
+
+
+def _in_time(item: Item) -> tuple[datetime, str]:
+    return item.headline.internal_date, item.headline.gmail_id
+
+
+def skip(
+    session: Session,
+    account: Account,
+    gmail_id: str,
+    verdict: Verdict,
+    *,
+    gmail_thread_id: str | None = None,
+    internal_date: datetime | None = None,
+) -> None:
+    """Write down that an id does not sync; for ids of which no headline is there (S31: gone, aside)."""
+    row = decisions.row(account.id, gmail_id, verdict, None)
+    row["gmail_thread_id"], row["internal_date"] = gmail_thread_id, internal_date
+    decisions.write(session, [row])

@@ -1,0 +1,126 @@
+"""What a mail server's notice does to the mail that it is about (S19, S20)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from crm import events, leaving
+from crm.addresses import email_key
+from mail import bounce, classify
+from mail.message import Mail
+from models import Account, Message, Participant
+from models.columns import now
+from models.states import Direction, MessageStatus
+
+LIMIT_LASTS = timedelta(hours=24)
+"""Gmail counts over a rolling day (Gmail Help: sending limits)."""
+
+KINDS = frozenset({"bounce", "delay", "limit_notice"})
+"""Kinds of mail (`mail.classify`) that are about another mail."""
+
+_HAS_LEFT = frozenset(
+    {MessageStatus.SENDING, MessageStatus.SENT, MessageStatus.DELAYED, MessageStatus.BOUNCED}
+)
+_MAY_BE_REFUSED = frozenset({MessageStatus.SENDING, MessageStatus.SENT})
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeEffect:
+    """What follows for others: the message refused by Gmail's limit waits again; the mailbox's queue stops."""
+
+    kind: str
+    message_id: str | None = None
+    refused_message_id: str | None = None
+    blocked_until: datetime | None = None
+
+
+def apply_notice(
+    session: Session, notice: Mail, account: Account | None, about: str | None, at: datetime
+) -> NoticeEffect:
+    """Mark the mail that a notice is about. Repeating it changes nothing.
+
+    Args:
+        account: the mailbox that got the notice; a limit notice stops its queue.
+        about: the id of the message, where it is known.
+        at: when the notice came.
+    """
+    kind = classify.kind(notice)
+    if kind == "limit_notice":
+        return _limit(session, account, about, at)
+    read = bounce.read(notice)
+    message = _outbound(session, about)
+    if read is None or message is None:
+        return NoticeEffect(kind, about)
+    recipients = sorted({email_key(one) for one in read.recipients} | set(message.bounce_recipients))
+    if read.delayed:
+        if message.status == MessageStatus.SENT:
+            _set(session, message, MessageStatus.DELAYED, read.reason)
+    elif message.bounced_at is None or recipients != message.bounce_recipients:
+        message.bounced_at = min(message.bounced_at or at, at)
+        message.bounce_permanent = bool(message.bounce_permanent) or read.permanent
+        message.bounce_status = read.status or message.bounce_status
+        message.bounce_reason = read.reason
+        message.bounce_recipients = recipients
+        _set(session, message, MessageStatus.BOUNCED, read.reason)
+    return NoticeEffect(kind, message.id)
+
+
+def note_auto_bcc_notice(session: Session, about: str, at: datetime) -> None:
+    """S19: the auto-BCC copy did not arrive; shown in the mail's details as harmless, never as its failure."""
+    message = _outbound(session, about)
+    if message is not None and message.auto_bcc_notice_at is None:
+        message.auto_bcc_notice_at = at
+        message.updated_at = now()
+        events.emit(session, message.location_id, events.MESSAGE_UPDATED, message.id)
+
+
+def latest_outbound_to(session: Session, thread_id: str, recipients: tuple[str, ...]) -> str | None:
+    """The newest mail of ours in a thread that went to one of these, for a notice that names no known id."""
+    keys = [email_key(one) for one in recipients]
+    addressed = (
+        select(Participant.id)
+        .where(col(Participant.message_id) == col(Message.id), col(Participant.email_key).in_(keys))
+        .exists()
+    )
+    query = select(Message.id).where(Message.thread_id == thread_id, Message.direction == Direction.OUTBOUND)
+    if keys:
+        query = query.where(addressed)
+    return session.exec(query.order_by(col(Message.sent_at).desc()).limit(1)).first()
+
+
+def _limit(session: Session, account: Account | None, about: str | None, at: datetime) -> NoticeEffect:
+    until = at + LIMIT_LASTS
+    if account is not None:
+        leaving.block_sends(session, account, until)
+    refused = _outbound(session, about)
+    if refused is None or refused.account_id is None or refused.status not in _MAY_BE_REFUSED:
+        return NoticeEffect("limit_notice", about, blocked_until=until)
+    # It leaves anew: what was known of the refused try must not be taken for the next one.
+    refused.stamp = secrets.token_urlsafe(18)
+    refused.draft_asked_at = refused.draft_id = refused.send_asked_at = refused.sent_gmail_id = None
+    refused.lookups = 0
+    words = "Gmail refused it for its sending limit: it waits, and leaves by itself"
+    leaving.wait_for_limit(session, refused, until, words)
+    return NoticeEffect("limit_notice", refused.id, refused.id, until)
+
+
+def _outbound(session: Session, message_id: str | None) -> Message | None:
+    if message_id is None:
+        return None
+    message = session.exec(
+        select(Message)
+        .where(Message.id == message_id, Message.direction == Direction.OUTBOUND)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).first()
+    return message if message is not None and message.status in _HAS_LEFT else None
+
+
+def _set(session: Session, message: Message, status: MessageStatus, detail: str) -> None:
+    message.status, message.status_detail, message.updated_at = status, detail, now()
+    session.add(message)
+    events.emit(session, message.location_id, events.MESSAGE_UPDATED, message.id)

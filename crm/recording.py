@@ -1,0 +1,259 @@
+"""Rows of new messages, written many at a time: messages, people, files, keys, threads and their counts.
+
+Knows no rules: what is written was decided before (`crm.policy`) and is new (`crm.identity`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+
+from crm import identity
+from crm.addresses import email_key
+from crm.attachments import StoredAttachment
+from crm.identity import MailKeys
+from mail import classify
+from mail.message import Address, Mail
+from models import Attachment, Conversation, Message, Participant, Thread
+from models.columns import now
+from models.ids import new_id
+from models.states import Direction, MessageStatus, Role
+
+OWN_KIND = "individual"
+"""What a person's mail is called in the CRM; a machine's keeps the kind that `mail.classify` gives."""
+
+
+@dataclass(slots=True)
+class NewMessage:
+    """A mail that becomes a message. `owner` and `thread_id` are real ids; `opens_thread`: the thread is new too.
+
+    sent_at: when the mailbox got it. contacts: by address key, the contact that it is linked to (S13).
+    """
+
+    mail: Mail
+    keys: MailKeys
+    direction: Direction
+    owner: str
+    thread_id: str
+    sent_at: datetime
+    opens_thread: bool = False
+    mixes: bool = False
+    forwarded: bool = False
+    answers: str | None = None
+    raw_blob: str | None = None
+    attachments: Sequence[StoredAttachment] = ()
+    user_id: str | None = None
+    account_id: str | None = None
+    gmail_thread_id: str | None = None
+    contacts: dict[str, str] = field(default_factory=dict)
+    more_bcc: Sequence[Address] = ()
+    id: str = field(default_factory=lambda: new_id("msg"))
+
+
+def kind_of(mail: Mail) -> str:
+    """The message's kind as the API names it."""
+    kind = classify.kind(mail)
+    return OWN_KIND if kind == "message" else kind
+
+
+def record(session: Session, location_id: str, new: Sequence[NewMessage]) -> dict[str, str]:
+    """Write new messages with all that belongs to them, in a fixed number of statements.
+
+    Returns:
+        conversation ids by contact.
+    """
+    if not new:
+        return {}
+    conversations = conversations_of(session, location_id, {one.owner for one in new})
+    _open_threads(session, location_id, new, conversations)
+    session.execute(
+        insert(Message), [_message_row(location_id, one, conversations[one.owner]) for one in new]
+    )
+    people = [
+        row
+        for one in new
+        for row in participant_rows(location_id, one.id, one.mail, one.contacts, more_bcc=one.more_bcc)
+    ]
+    if people:
+        session.execute(insert(Participant), people)
+    files = [row for one in new for row in _attachment_rows(one)]
+    if files:
+        session.execute(insert(Attachment), files)
+    identity.claim_keys(session, location_id, [(key, one.id) for one in new for key in one.keys.all])
+    _count(session, new, conversations)
+    return conversations
+
+
+def conversations_of(session: Session, location_id: str, contact_ids: Iterable[str]) -> dict[str, str]:
+    """Conversation ids by contact; made where a contact has none yet. Two at once end in one."""
+    wanted = sorted(set(contact_ids))
+    query = select(Conversation.contact_id, Conversation.id).where(col(Conversation.contact_id).in_(wanted))
+    found = dict(session.exec(query).all())
+    if missing := [contact_id for contact_id in wanted if contact_id not in found]:
+        session.execute(
+            insert(Conversation).on_conflict_do_nothing(index_elements=["contact_id"]),
+            [
+                {"id": new_id("cnv"), "location_id": location_id, "contact_id": one, "created_at": now()}
+                for one in missing
+            ],
+        )
+        found = dict(session.exec(query).all())
+    return found
+
+
+def _open_threads(
+    session: Session, location_id: str, new: Sequence[NewMessage], conversations: dict[str, str]
+) -> None:
+    rows = [
+        {
+            "id": one.thread_id,
+            "location_id": location_id,
+            "conversation_id": conversations[one.owner],
+            "subject": one.mail.subject,
+            "created_at": now(),
+            "message_count": 0,
+            "mixed": False,
+        }
+        for one in new
+        if one.opens_thread
+    ]
+    if rows:
+        session.execute(insert(Thread), rows)
+
+
+def _message_row(location_id: str, one: NewMessage, conversation_id: str) -> dict[str, Any]:
+    mail = one.mail
+    outbound = one.direction is Direction.OUTBOUND
+    author = mail.from_[0] if mail.from_ else mail.sender
+    at = now()
+    return {
+        "id": one.id,
+        "location_id": location_id,
+        "conversation_id": conversation_id,
+        "thread_id": one.thread_id,
+        "contact_id": one.owner,
+        "direction": one.direction,
+        "kind": kind_of(mail),
+        "forwarded": one.forwarded,
+        "status": MessageStatus.SENT if outbound else MessageStatus.RECEIVED,
+        "subject": mail.subject,
+        "text": mail.text,
+        "html": mail.html,
+        "sent_at": one.sent_at,
+        "message_id_header": mail.message_id,
+        "in_reply_to": list(mail.in_reply_to),
+        "references": list(mail.references),
+        "read": outbound,
+        "deleted_in_gmail": False,
+        "raw_blob": one.raw_blob,
+        "created_at": at,
+        "updated_at": at,
+        "user_id": one.user_id if outbound else None,
+        "account_id": one.account_id if outbound else None,
+        "from_email": author.email if outbound and author else None,
+        "reply_to_message_id": one.answers,
+        "lookups": 0,
+        "gmail_thread_id": one.gmail_thread_id if outbound else None,
+        "headers": {},
+        "opens": 0,
+        "clicks": 0,
+        "bounce_recipients": [],
+    }
+
+
+def participant_rows(
+    location_id: str,
+    message_id: str,
+    mail: Mail,
+    contacts: Mapping[str, str],
+    *,
+    more_bcc: Sequence[Address] = (),
+    roles: Iterable[Role] = tuple(Role),
+    start: int = 0,
+) -> list[dict[str, Any]]:
+    """A row for each address of a mail, linked to the contact that has it (S13)."""
+    by_role: dict[Role, Sequence[Address]] = {
+        Role.FROM: mail.from_ or ((mail.sender,) if mail.sender else ()),
+        Role.TO: mail.to,
+        Role.CC: mail.cc,
+        Role.BCC: (*mail.bcc, *more_bcc),
+        Role.REPLY_TO: mail.reply_to,
+    }
+    return [
+        {
+            "id": new_id("par"),
+            "message_id": message_id,
+            "location_id": location_id,
+            "role": role,
+            "position": start + position,
+            "name": address.name,
+            "email": address.email,
+            "email_key": email_key(address.email),
+            "contact_id": contacts.get(email_key(address.email)),
+        }
+        for role in roles
+        for position, address in enumerate(by_role[role])
+    ]
+
+
+def _attachment_rows(one: NewMessage) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": new_id("att"),
+            "message_id": one.id,
+            "position": position,
+            "filename": file.filename,
+            "content_type": file.content_type,
+            "size": file.size,
+            "content_id": file.content_id,
+            "inline": file.inline,
+            "part_id": file.part_id,
+            "state": file.state,
+            "blob": file.blob,
+        }
+        for position, file in enumerate(one.attachments)
+    ]
+
+
+_COUNT_THREADS = sql(
+    "WITH more AS (SELECT * FROM unnest("
+    " CAST(:ids AS text[]), CAST(:counts AS int[]), CAST(:lasts AS timestamptz[]), CAST(:mixed AS bool[]))"
+    " AS m(id, messages, last_at, mixed)),"
+    " held AS (SELECT id FROM threads WHERE id IN (SELECT id FROM more) ORDER BY id FOR NO KEY UPDATE)"
+    " UPDATE threads t SET message_count = t.message_count + m.messages, mixed = t.mixed OR m.mixed,"
+    " last_message_at = greatest(coalesce(t.last_message_at, m.last_at), m.last_at)"
+    " FROM more m JOIN held h ON h.id = m.id WHERE t.id = m.id"
+)
+_COUNT_CONVERSATIONS = sql(
+    "WITH more AS (SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:lasts AS timestamptz[])) AS m(id, last_at)),"
+    " held AS (SELECT id FROM conversations WHERE id IN (SELECT id FROM more) ORDER BY id FOR NO KEY UPDATE)"
+    " UPDATE conversations c SET last_message_at = greatest(coalesce(c.last_message_at, m.last_at), m.last_at)"
+    " FROM more m JOIN held h ON h.id = m.id WHERE c.id = m.id"
+)
+
+
+def _count(session: Session, new: Sequence[NewMessage], conversations: dict[str, str]) -> None:
+    """Counts and last moments; rows are held in order of their ids, so that two pages never cross."""
+    threads: dict[str, tuple[int, datetime, bool]] = {}
+    latest: dict[str, datetime] = {}
+    for one in new:
+        count, last, mixed = threads.get(one.thread_id, (0, one.sent_at, False))
+        threads[one.thread_id] = (count + 1, max(last, one.sent_at), mixed or one.mixes)
+        conversation = conversations[one.owner]
+        latest[conversation] = max(latest.get(conversation, one.sent_at), one.sent_at)
+    session.execute(
+        _COUNT_THREADS,
+        {
+            "ids": list(threads),
+            "counts": [count for count, _, _ in threads.values()],
+            "lasts": [last for _, last, _ in threads.values()],
+            "mixed": [mixed for _, _, mixed in threads.values()],
+        },
+    )
+    session.execute(_COUNT_CONVERSATIONS, {"ids": list(latest), "lasts": list(latest.values())})
