@@ -6,6 +6,7 @@ document once and keeping its resources makes a request cost 50 µs instead of 1
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -24,6 +25,9 @@ from gmail.tokens import TokenSource
 from gmail.transport import Http, HttpLike
 
 T = TypeVar("T")
+
+# It warns of each 403, also of a throttle that is no trouble; what matters is raised here.
+logging.getLogger("googleapiclient.http").setLevel(logging.ERROR)
 
 ME = "me"
 _COMMON = "id,threadId,labelIds,internalDate,sizeEstimate"
