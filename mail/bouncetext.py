@@ -18,6 +18,9 @@ from mail.message import Mail
 MAX_TEXT = 60_000
 """Characters of a notice that are read."""
 MAX_LINES = 600
+MAX_PROSE = 4000
+"""Characters in which words of failure or delay are looked for: notices say it early."""
+MAX_PROSE_LINES = 80
 NOTICE_WEIGHT = 5
 """Points of evidence from which on prose is a notice."""
 
@@ -173,7 +176,7 @@ def read(mail: Mail) -> Reading:
     ids, known = _returned_fields(returned, mail)
     ids += [found[1] for line in own if (found := _ID_LINE.match(line[:400]))]
     words = "\n".join(own)
-    folded = fold(" ".join(words.split()))[:MAX_TEXT]
+    folded = fold(" ".join(words[: 2 * MAX_PROSE].split()))[:MAX_PROSE]
     failure = _FAILURE.search(folded) is not None
     recipients, weight = _recipients(mail, own, known)
     status = status_in(words)
@@ -230,7 +233,7 @@ def _returned_at(lines: Sequence[str]) -> int:
             near = [other[:200] for other in lines[at + 1 : at + 12]]
             if sum(1 for other in near if _HEADER.match(other) or _SENDER_HEADER.match(other)) >= 2:
                 return at
-        failed = failed or _says_failure(head)
+        failed = failed or at > MAX_PROSE_LINES or _says_failure(head)
     return len(lines)
 
 
@@ -300,7 +303,7 @@ def _line_weight(line: str, above: str) -> int:
         return 4
     if _STRONG_LINE.match(line) or _RCPT.search(line):
         return 3
-    if _FAILURE.search(line) or smtp_code(line) or _FAILURE.search(above):
+    if smtp_code(line) or _FAILURE.search(line[:200]) or _FAILURE.search(above[:200]):
         return 2
     return 1
 
@@ -334,7 +337,7 @@ def _reason(own: Sequence[str], recipients: Iterable[str]) -> str:
             for below in own[at + 1 : at + 4]:
                 if below.strip():
                     return sentence(below)
-    for line in own:
-        if _FAILURE.search(line[:600]):
+    for line in own[:MAX_PROSE_LINES]:
+        if _FAILURE.search(line[:300]):
             return sentence(line)
     return ""

@@ -16,13 +16,14 @@ from mail.labels import AMBIGUOUS_FORWARD_PREFIXES, FORWARD_PREFIXES, REPLY_PREF
 from mail.message import Address, Mail
 from mail.replylines import (
     attribution_start,
+    block_below,
     header_block,
     is_forward_marker,
-    is_original_message,
     is_quoted,
     is_rule,
     is_telling,
     is_titled_block,
+    splitter,
 )
 
 MAX_LINES = 3000
@@ -43,6 +44,7 @@ _BARE = re.compile(r"[^\s<>\[\]()\"',;:]+@[^\s<>\[\]()\"',;:]+")
 _DASHES_AND_LABEL = re.compile(
     r"^[\s>]*(?:[-_=]{2,60}[^-]{1,80}[-_=]{2,60})?\s*(?:[^\W\d_][\w .]{0,30}\s?[:：])?\s*",
 )
+_MARKER_STARTS = frozenset({"--", "==", "__", "**", "~~", "##", "++", "——", "––", "*-"})
 _FINNISH = frozenset({"lähettäjä", "lähettäjät"})
 
 
@@ -61,12 +63,15 @@ def is_forward(mail: Mail) -> bool:
     Works on headers alone too, as far as they tell (subject, Thunderbird's X-Forwarded-Message-Id). Never
     raises.
     """
-    if _is_machine(mail):
-        return False
+    return _reads_as_forward(mail) and not _is_machine(mail)
+
+
+def _reads_as_forward(mail: Mail) -> bool:
     prefix = subject_prefix(mail.subject)
     forwards = prefix is not None and prefix in FORWARD_PREFIXES
-    clearly = forwards and prefix not in AMBIGUOUS_FORWARD_PREFIXES
     lines = _lines(_text(mail))
+    if not forwards and not mail.embedded and not any(map(_may_be_marker, lines)):
+        return "x-forwarded-message-id" in mail.headers and prefix is None
     first = _first_splitter(lines)
     if first.kind == "marker":
         return True
@@ -81,7 +86,19 @@ def is_forward(mail: Mail) -> bool:
         return prefix is None or forwards
     if "x-forwarded-message-id" in mail.headers:
         return prefix is None or forwards
-    return clearly
+    if not forwards or prefix in AMBIGUOUS_FORWARD_PREFIXES:
+        return False
+    # Without a header block the subject must do: where there is text, something in it must look quoted.
+    return (
+        not any(lines)
+        or any(is_quoted(line) or is_rule(line) for line in lines)
+        or "<blockquote" in (mail.html or "")
+    )
+
+
+def _may_be_marker(line: str) -> bool:
+    stripped = line.strip("> \t\r")
+    return stripped[:2] in _MARKER_STARTS or stripped[-1:] in {":", "：", "\u202c", "\u200e", "*"}
 
 
 def original_sender(mail: Mail) -> Address | None:
@@ -141,8 +158,7 @@ class _Splitter:
 def _first_splitter(lines: list[str]) -> _Splitter:
     in_quote = False
     for at, line in enumerate(lines):
-        text = line.strip()
-        if not text:
+        if not line or line.isspace():
             continue
         if not is_telling(line):
             in_quote = False
@@ -151,28 +167,18 @@ def _first_splitter(lines: list[str]) -> _Splitter:
         if quoted and in_quote:
             continue
         in_quote = quoted
-        if is_forward_marker(text):
-            return _Splitter("marker", at, _block_below(lines, at))
-        if is_original_message(text) or is_rule(line):
-            block = _block_below(lines, at)
-            if block is not None or is_original_message(text):
-                return _Splitter("block", at, block, _from_label(lines, block))
-            continue
-        if header_block(lines, at) is not None:
-            return _Splitter("block", at, at, _from_label(lines, at))
+        opened = splitter(lines, at)
+        if opened == "forward":
+            return _Splitter("marker", at, block_below(lines, at))
+        if opened is not None:
+            block = at if header_block(lines, at) is not None else block_below(lines, at)
+            return _Splitter("block", at, block, _from_label(lines, block))
         if is_titled_block(lines, at):
-            return _Splitter("titled", at, _block_below(lines, at))
+            return _Splitter("titled", at, block_below(lines, at))
         own = [piece.lstrip("> ") for piece in lines[max(0, at - 5) : at + 1]] if quoted else lines
         if attribution_start(own, len(own) - 1 if quoted else at) is not None:
             return _Splitter("reply", at)
     return _Splitter(None)
-
-
-def _block_below(lines: list[str], at: int) -> int | None:
-    for below in range(at + 1, min(at + 6, len(lines))):
-        if lines[below].strip("> \t\ufeff"):
-            return below if header_block(lines, below) is not None else None
-    return None
 
 
 def _from_label(lines: list[str], block: int | None) -> str:

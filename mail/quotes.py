@@ -27,13 +27,10 @@ from mail.htmlquotes import split_html
 from mail.message import Mail
 from mail.replylines import (
     attribution_start,
-    header_block,
-    is_forward_marker,
-    is_original_message,
     is_quoted,
-    is_rule,
     is_telling,
     shared_attribution,
+    splitter,
 )
 from mail.signatures import trailing_signature
 
@@ -133,7 +130,7 @@ def _marks(lines: list[str]) -> str:
             pass
         elif is_quoted(line) and not _closes_attribution(lines, at):
             marks[at] = "m"
-        elif is_forward_marker(line) or is_original_message(line) or _header_block_here(lines, at):
+        elif splitter(lines, at) is not None:
             marks[at] = "h"
         else:
             start = attribution_start(lines, at)
@@ -149,16 +146,6 @@ def _closes_attribution(lines: list[str], at: int) -> bool:
     """A ">" that closes the address of a wrapped who-wrote line, rather than quotes."""
     line = lines[at]
     return len(line) < 40 and line.rstrip().endswith((":", "：")) and attribution_start(lines, at) is not None
-
-
-def _header_block_here(lines: list[str], at: int) -> bool:
-    line = lines[at]
-    if is_rule(line):
-        below = at + 1
-        while below < len(lines) and below <= at + 3 and not lines[below].strip():
-            below += 1
-        return below < len(lines) and header_block(lines, below) is not None
-    return header_block(lines, at) is not None
 
 
 def _join_wrapped_quotes(lines: list[str], marks: list[str]) -> None:
@@ -263,4 +250,4 @@ def _without_attribution(lines: list[str], marks: str) -> list[bool]:
 def _quotes_a_mail(lines: list[str]) -> bool:
     """Does the first quoted line say who wrote what follows?"""
     first = next((line.lstrip("> ") for line in lines if line.strip("> ")), "")
-    return is_forward_marker(first) or is_original_message(first) or attribution_start([first], 0) is not None
+    return splitter([first], 0) is not None or attribution_start([first], 0) is not None

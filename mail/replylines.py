@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from mail.labels import FORWARDED_MESSAGE, MAX_LABEL, ORIGINAL_MESSAGE, WROTE, Role, fold, label, plain
 
@@ -108,7 +109,7 @@ def _heads(phrase: str) -> tuple[str, ...]:
 def is_original_message(line: str) -> bool:
     """The line above a reply's quoted mail: "-----Ursprüngliche Nachricht-----"."""
     phrase = dashed_phrase(line)
-    return phrase is not None and any(head in ORIGINAL_MESSAGE for head in _heads(phrase))
+    return phrase is not None and _names_original(phrase)
 
 
 def is_forward_marker(line: str) -> bool:
@@ -116,16 +117,57 @@ def is_forward_marker(line: str) -> bool:
     message:".
     """
     phrase = dashed_phrase(line)
-    if phrase is not None:
-        return any(
-            head in FORWARDED_MESSAGE or head.startswith(("forwarded by ", "forwarded message"))
-            for head in _heads(phrase)
-        )
+    return _names_forward(phrase) if phrase is not None else _ends_as_marker(line)
+
+
+def _names_original(phrase: str) -> bool:
+    return any(head in ORIGINAL_MESSAGE for head in _heads(phrase))
+
+
+def _names_forward(phrase: str) -> bool:
+    return any(
+        head in FORWARDED_MESSAGE or head.startswith(("forwarded by ", "forwarded message"))
+        for head in _heads(phrase)
+    )
+
+
+def _ends_as_marker(line: str) -> bool:
     if len(line) > 120 or not line.rstrip().endswith((":", "：", ":*", ":\u200e", ":\u202c")):
         return False
-    text = fold(plain(line)).lstrip("> ")
-    words = text.rstrip(" :：")
+    words = fold(plain(line)).lstrip("> ").rstrip(" :：")
     return words in FORWARDED_MESSAGE and (" " in words or not words.isascii())
+
+
+Splitter = Literal["forward", "original", "block"]
+
+
+def splitter(lines: Sequence[str], at: int) -> Splitter | None:
+    """What line `at` opens: a forward marker, an "original message" line, a header block (or the rule above
+    one).
+    """
+    line = lines[at]
+    if line.lstrip()[:1] in _DASH:
+        phrase = dashed_phrase(line)
+        if phrase is None:
+            if is_rule(line):
+                return "block" if block_below(lines, at) is not None else None
+        elif _names_forward(phrase):
+            return "forward"
+        elif _names_original(phrase):
+            return "original"
+    if _ends_as_marker(line):
+        return "forward"
+    return "block" if header_block(lines, at) is not None else None
+
+
+def block_below(lines: Sequence[str], at: int) -> int | None:
+    """Where the header block begins that stands right below line `at`, blank lines between; None if none
+    does.
+    """
+    for below in range(at + 1, min(at + 6, len(lines))):
+        if lines[below].strip("> \t\ufeff"):
+            return below if header_block(lines, below) is not None else None
+    return None
 
 
 def is_titled_block(lines: Sequence[str], at: int) -> bool:
