@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
@@ -14,7 +14,7 @@ from activities.mailboxes import Mailboxes
 from activities.smtp_sending import Providers, SmtpSender
 from crm import leaving, outbound
 from crm.leaving import Next, Way
-from crm.ledger import Limits, record_sent
+from crm.ledger import Limits, SentMail, count_sent
 from gmail.budget import Priority
 from gmail.mailbox import Mailbox
 from gmail.values import Headline
@@ -83,15 +83,15 @@ class Sending:
             activity.heartbeat(counted)
             if not isinstance(headline, Headline):
                 raise headline
+            mail = parse_headers(headline.headers)
+            sent = SentMail(
+                headline.id,
+                len({address.key for address in (*mail.to, *mail.cc, *mail.bcc)}),
+                datetime.fromtimestamp(headline.internal_date / 1000, UTC),
+                mail.headers.get(outbound.STAMP_HEADER),
+            )
             with self._database.session() as session:
-                record_sent(
-                    session,
-                    email_key,
-                    headline.id,
-                    count_recipients(headline),
-                    datetime.fromtimestamp(headline.internal_date / 1000, now().tzinfo),
-                    stamp=headline.header(outbound.STAMP_HEADER),
-                )
+                count_sent(session, email_key, [sent])
             counted += 1
         return counted
 
@@ -103,12 +103,6 @@ class Sending:
     def _next(self, message_id: str) -> Next:
         with self._database.session() as session:
             return leaving.next_step(session, message_id, self._limits)
-
-
-def count_recipients(headline: Headline) -> int:
-    """How many a mail in SENT went to: To, Cc and Bcc, each address once."""
-    mail = parse_headers(headline.headers)
-    return len({address.key for address in (*mail.to, *mail.cc, *mail.bcc)})
 
 
 def _step(next_step: Next) -> SendStep:

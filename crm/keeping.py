@@ -16,7 +16,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import load_only
 from sqlmodel import Session, col, select
 
-from crm import contacts, decisions, events, identity, leaving, notices, policy, recording, replies
+from crm import (
+    contacts,
+    decisions,
+    events,
+    identity,
+    leaving,
+    ledger,
+    notices,
+    outbound,
+    policy,
+    recording,
+    replies,
+)
 from crm.addresses import domain_of, email_key
 from crm.attachments import StoredAttachment
 from crm.headline import Headline
@@ -68,9 +80,26 @@ def file_page(session: Session, account: Account, items: Sequence[Item], auto_bc
     headlines = [item.headline for item in items]
     world = load_world(session, account, headlines, auto_bcc_domain, bodies)
     verdicts = policy.decide_page(headlines, world, bodies)
+    _count_sent(session, account, headlines)
     return Keeper(session, account.location_id, world, account).keep(
         [(item, verdicts[item.headline.gmail_id]) for item in items]
     )
+
+
+def _count_sent(session: Session, account: Account, headlines: Sequence[Headline]) -> None:
+    """Whatever leaves the mailbox counts against its daily limit, also mail that does not sync (S26)."""
+    sent = [
+        ledger.SentMail(
+            headline.gmail_id,
+            len({address.key for address in (*headline.mail.to, *headline.mail.cc, *headline.mail.bcc)}),
+            headline.internal_date,
+            headline.mail.headers.get(outbound.STAMP_HEADER),
+        )
+        for headline in headlines
+        if headline.sent and not headline.draft
+    ]
+    if sent:
+        ledger.count_sent(session, account.email_key, sent)
 
 
 def keep(

@@ -253,41 +253,46 @@ class Ledger:
         )
 
 
-def record_sent(
-    session: Session,
-    email_key: str,
-    gmail_id: str,
-    recipients: int,
-    at: datetime,
-    *,
-    stamp: str | None = None,
-) -> None:
-    """Count a mail seen in SENT, whoever wrote it and whether or not it syncs; again changes nothing.
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """A mail seen in SENT; `stamp`: the value of our own header, where it carries one."""
 
-    Args:
-        stamp: the value of our `X-CRM-Send-Id` header, where it carries one: then it is a mail of ours.
-    """
-    if stamp:
-        ours = session.exec(
-            select(LedgerEntry)
+    gmail_id: str
+    recipients: int
+    at: datetime
+    stamp: str | None = None
+
+
+def count_sent(session: Session, email_key: str, mails: Sequence[SentMail]) -> None:
+    """Count mails seen in SENT, whoever wrote them and whether or not they sync; again changes nothing."""
+    stamps = {mail.stamp: mail for mail in mails if mail.stamp}
+    ours: set[str] = set()
+    if stamps:
+        for entry, stamp in session.exec(
+            select(LedgerEntry, Message.stamp)
             .join(Message, col(Message.id) == col(LedgerEntry.message_id))
-            .where(Message.stamp == stamp)
-            .with_for_update()
-        ).first()
-        if ours is not None:
-            ours.state, ours.gmail_id, ours.at = LedgerState.USED, gmail_id, at
-            return
-    session.execute(
-        insert(LedgerEntry)
-        .values(
-            id=new_id("led"),
-            email_key=email_key,
-            gmail_id=gmail_id,
-            recipients=max(recipients, 1),
-            priority=0,
-            state=LedgerState.USED,
-            queued_at=at,
-            at=at,
+            .where(col(Message.stamp).in_(list(stamps)), LedgerEntry.email_key == email_key)
+            .with_for_update(of=LedgerEntry)
+        ):
+            mail = stamps[str(stamp)]
+            entry.state, entry.gmail_id, entry.at = LedgerState.USED, mail.gmail_id, mail.at
+            ours.add(mail.gmail_id)
+        session.flush()
+    rows = [
+        {
+            "id": new_id("led"),
+            "email_key": email_key,
+            "gmail_id": mail.gmail_id,
+            "recipients": max(mail.recipients, 1),
+            "priority": 0,
+            "state": LedgerState.USED,
+            "queued_at": mail.at,
+            "at": mail.at,
+        }
+        for mail in mails
+        if mail.gmail_id not in ours
+    ]
+    if rows:
+        session.execute(
+            insert(LedgerEntry).on_conflict_do_nothing(constraint="uq_send_ledger_gmail_id"), rows
         )
-        .on_conflict_do_nothing(constraint="uq_send_ledger_gmail_id")
-    )
