@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -59,3 +60,18 @@ def keep_secrets(state_dir: Path) -> dict[str, str]:
             "Generated once by `make up`; keep them, or stored tokens cannot be read.",
         )
     return {**known, **missing}
+
+
+def main() -> None:
+    """`python -m devstack.env_files STATE_DIR`: generate what is missing, for containers."""
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        print("usage: python -m devstack.env_files STATE_DIR")
+        sys.exit(0 if "--help" in sys.argv else 2)
+    state_dir = Path(sys.argv[1])
+    state_dir.mkdir(parents=True, exist_ok=True)
+    keep_secrets(state_dir)
+    print(f"the secrets are in {state_dir / SECRETS}")
+
+
+if __name__ == "__main__":
+    main()

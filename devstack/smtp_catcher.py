@@ -136,7 +136,7 @@ def _let_in(*_: object) -> AuthResult:
     return AuthResult(success=True)
 
 
-def application(catcher: Catcher, smtp_port: int) -> Starlette:
+def application(catcher: Catcher, host: str, smtp_port: int) -> Starlette:
     """The HTTP side, which starts and stops the SMTP side with it."""
 
     @asynccontextmanager
@@ -155,7 +155,7 @@ def application(catcher: Catcher, smtp_port: int) -> Starlette:
                 loop=loop,
             )
 
-        server = await loop.create_server(session, "127.0.0.1", smtp_port)
+        server = await loop.create_server(session, host, smtp_port)
         yield
         server.close()
 
@@ -225,12 +225,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m devstack.smtp_catcher", description="Takes mail, sends none on."
     )
-    parser.add_argument("--port", type=int, required=True, help="where SMTP listens on 127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="where SMTP listens")
+    parser.add_argument("--host", default="127.0.0.1", help="address of both")
     parser.add_argument("--http-port", type=int, required=True, help="where its list and page are")
     parser.add_argument("--keep", type=int, default=20_000, help="mails that are kept; the oldest go first")
     given = parser.parse_args()
-    app = application(Catcher(given.keep), given.port)
-    uvicorn.run(app, host="127.0.0.1", port=given.http_port, log_level="warning", access_log=False)
+    app = application(Catcher(given.keep), given.host, given.port)
+    uvicorn.run(app, host=given.host, port=given.http_port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ partition.
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import shutil
 import signal
 import sys
@@ -56,6 +58,7 @@ def command(
     ui_port: int,
     log: Path,
     *,
+    ip: str = "127.0.0.1",
     db_file: Path | None = None,
     durable: bool = False,
     namespace: str = "default",
@@ -63,11 +66,11 @@ def command(
     http_port: int | None = None,
     metrics_port: int | None = None,
 ) -> Command:
-    """What runs the server on 127.0.0.1. Without `db_file` its state is in memory.
+    """What runs the server. Without `db_file` its state is in memory.
 
     With one, and `durable` off, it survives a crash of the server but not a power cut, and is faster.
     """
-    argv = [str(binary()), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port)]
+    argv = [str(binary()), "server", "start-dev", "--ip", ip, "--port", str(port)]
     argv += [
         "--ui-port",
         str(ui_port),
@@ -121,3 +124,28 @@ async def pollers(env: Mapping[str, str], task_queue: str) -> dict[str, float]:
         )
     )
     return {p.identity: p.last_access_time.ToMicroseconds() / 1e6 for p in answer.pollers}
+
+
+def main() -> None:
+    """`python -m devstack.temporal`: become the server, for containers."""
+    parser = argparse.ArgumentParser(prog="python -m devstack.temporal", description=__doc__)
+    parser.add_argument("--ip", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=7233)
+    parser.add_argument("--ui-port", type=int, default=8233)
+    parser.add_argument("--db-file", type=Path)
+    parser.add_argument("--namespace", default="default")
+    given = parser.parse_args()
+    server = command(
+        given.port,
+        given.ui_port,
+        Path(os.devnull),
+        ip=given.ip,
+        db_file=given.db_file,
+        durable=True,
+        namespace=given.namespace,
+    )
+    os.execv(server.argv[0], list(server.argv))  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,11 @@
 """Servers for tests: each started once per test process, when first asked for, and gone at its end.
 
-`database` is a fresh, migrated PostgreSQL database; `temporal_env` the time-skipping Temporal server; `stack` the
-whole running system, shared by the session; `fresh_stack` starts one of your own, to kill parts of.
+`database` is a fresh, migrated PostgreSQL database; `temporal_env` the time-skipping Temporal server;
+`stack` the whole running system, shared by the session; `fresh_stack` starts one of your own, to kill parts
+of.
 
-What a fixture needs is imported in it: tests that need no server do not wait for the imports of those that do.
+What a fixture needs is imported in it: tests that need no server do not wait for the imports of those that
+do.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from devstack import ports, postgres, temporal
+from devstack import packed_cluster, ports, postgres, temporal
 from devstack.postgres import Postgres
 from devstack.process import PartError, Process
 
@@ -65,7 +65,7 @@ def test_a_server_on_a_taken_port_says_who_has_it(postgres_server: Postgres) -> 
 
 def test_a_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    postgres.prepare(data)
+    assert packed_cluster.unpack(data)
     (data / "postgresql.conf").write_text("no_such_setting = 1")
     with pytest.raises(PartError, match="unrecognized configuration parameter"):
         Postgres.start(data_dir=data)
