@@ -16,14 +16,12 @@ MAX_ADDRESSES = 2_000
 MAX_EMAIL_LENGTH = 500
 MAX_NAME_LENGTH = 1_000
 
-_TOKEN = re.compile(
-    r"(?P<word>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*+\?=)"
-    r"|(?P<quoted>\"(?:[^\"\\]++|\\.)*+\")"
-    r"|(?P<angle><[^<>]*+>)"
-    r"|(?P<mark>[,;:<>()\"])"
-    r"|(?P<text>(?:[^,;:<>()\"=]++|=(?!\?))++|=)",
-    re.DOTALL,
-)
+_WORD = r"(?P<word>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*+\?=)"
+_QUOTED_STRING = r"(?P<quoted>\"(?:[^\"\\]++|\\.)*+\")"
+_OTHERS = r"(?P<angle><[^<>]*+>)|(?P<mark>[,;:<>()\"])|(?P<text>(?:[^,;:<>()\"=]++|=(?!\?))++|=)"
+_TOKEN = re.compile(f"{_WORD}|{_QUOTED_STRING}|{_OTHERS}", re.DOTALL)
+# For what follows a quote that never closes.
+_TOKEN_UNQUOTED = re.compile(f"{_WORD}|{_OTHERS}", re.DOTALL)
 _EMAIL = re.compile(
     r"(?<![^\s<>,;:\"()\[\]@])[^\s<>,;:\"()\[\]@]{1,300}@(?:\[[^\]\s]{1,100}\]|[^\s<>,;:\"()\[\]@]{1,300})"
 )
@@ -31,6 +29,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED = re.compile(r"(\"(?:[^\"\\]++|\\.)*+\")", re.DOTALL)
 _QUOTED_LOCAL = re.compile(r"\"[^\"\\<>]{1,64}\"@[^\s<>,;\"()]+\Z")
 _SPACES = re.compile(r"\s+")
+_COMMENT = re.compile(r"\([^()]*+\)")
 _ANGLE = re.compile(r"<([^<>]*+)>")
 _AFTER_QUOTED = re.compile(r"\s*(?:[<,;(@.\[]|=\?|\Z)")
 _JUNK = " \t\r\n\"'<>,;"
@@ -78,10 +77,10 @@ class _Reader:
     def read(self) -> list[Address]:
         text = self.text
         position, end = 0, len(text)
-        quotes_close = True
+        pattern = _TOKEN
         has_group_end = ";" in text
         while position < end and len(self.found) < MAX_ADDRESSES:
-            match = _TOKEN.match(text, position)
+            match = pattern.match(text, position)
             if match is None:
                 position += 1
                 continue
@@ -91,8 +90,8 @@ class _Reader:
             if kind == "text" or kind == "word":
                 self.phrase.append(token)
             elif kind == "quoted":
-                swallows = "<" in token and "@" in token and _AFTER_QUOTED.match(text, position) is None
-                if swallows or not quotes_close:
+                if "<" in token and "@" in token and _AFTER_QUOTED.match(text, position) is None:
+                    # The closing quote was forgotten: this one opens the next name.
                     position = match.start() + 1
                 else:
                     self.phrase.append(token)
@@ -116,17 +115,17 @@ class _Reader:
             elif token == "<":
                 position = self.open_angle(position)
             elif token == '"':
-                quotes_close = False
+                pattern = _TOKEN_UNQUOTED
         self.flush(end)
         self.drop_pending()
         return self.found
 
     def colon(self, position: int, has_group_end: bool) -> int:
         """A group's name ends here; `mailto:` and a colon inside a name do not."""
-        before = "".join(self.phrase)
-        if "@" in before or self.angle is not None:
+        is_mailto = len(self.phrase) == 1 and self.phrase[0].strip().lower() == "mailto"
+        if self.angle is not None or (not is_mailto and any("@" in piece for piece in self.phrase[-1:])):
             self.phrase.append(":")
-        elif before.strip().lower() == "mailto" or has_group_end:
+        elif is_mailto or has_group_end:
             self.reset()
             self.start = position
             self.pending = None
@@ -245,6 +244,8 @@ def clean_email(text: str) -> str:
         text = decode_words(text)
     if _QUOTED_LOCAL.match(text.strip()):
         return text.strip() if len(text) <= MAX_EMAIL_LENGTH else ""
+    if "(" in text:
+        text = _COMMENT.sub("", text)
     text = text.strip(_JUNK)
     if text[:7].lower() == "mailto:":
         text = text[7:].partition("?")[0]

@@ -125,16 +125,21 @@ def decode_base64(data: bytes) -> bytes:
     if head >= 0 and len(data) - head > 4:
         tail = data[head:].strip(b"= \t\r\n")
         if tail:
-            pieces = [data[:head], *_PADDING.split(tail)]
-            return b"".join(
-                _decode_piece(piece)
-                for number, piece in enumerate(pieces)
-                if number == 0 or _STRICT_BASE64.match(piece)
-            )
+            return b"".join(map(_decode_piece, _glued_pieces(data)))
     try:
         return binascii.a2b_base64(data)
     except binascii.Error:
         return _decode_piece(data)
+
+
+def _glued_pieces(data: bytes) -> list[bytes]:
+    """The runs of base64 between paddings; what a list or relay wrote below the last of them is left out."""
+    pieces = _PADDING.split(data)
+    whole = [piece for piece in pieces[1:-1] if _STRICT_BASE64.match(piece)]
+    last = pieces[-1]
+    if _STRICT_BASE64.match(last) and len(b"".join(last.split())) % 4 == 0:
+        whole.append(last)
+    return [pieces[0], *whole]
 
 
 def _decode_piece(data: bytes) -> bytes:

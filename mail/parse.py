@@ -24,6 +24,7 @@ from mail.tnef import read_tnef
 # Gmail takes in 50 MB and sends out 36,700,160 bytes; what is longer is read up to here.
 MAX_MAIL_BYTES = 104_857_600
 MAX_EMBEDDED = 50
+MAX_WRAPPED = 5
 MAX_STATUS_GROUPS = 500
 MAX_SUBJECT_LENGTH = 2_000
 MAX_ATTACHMENTS = 500
@@ -268,16 +269,25 @@ def _read_embedded(parts: list[Part]) -> tuple[EmbeddedMail, ...]:
             found.append(EmbeddedMail(Headers(_decode_fields(fields)), part.content_type))
         elif part.content_type in _MAIL_PARTS and part.end > part.start:
             inner = _read_root(part.payload(), [])
-            pieces = select(inner, _charset_hints(inner)).text
-            text = (
-                "\n".join(text_of(piece) if is_html else piece for piece, is_html in pieces)
-                if pieces
-                else None
+            found.append(
+                EmbeddedMail(Headers(_decode_fields(inner.fields)), part.content_type, _inner_text(inner))
             )
-            found.append(EmbeddedMail(Headers(_decode_fields(inner.fields)), part.content_type, text))
         if len(found) >= MAX_EMBEDDED:
             break
     return tuple(found)
+
+
+def _inner_text(inner: Part) -> str | None:
+    """The text of a mail inside the mail; of one that only wraps another, the other's."""
+    for _ in range(MAX_WRAPPED):
+        pieces = select(inner, _charset_hints(inner)).text
+        if pieces:
+            return "\n".join(text_of(piece) if is_html else piece for piece, is_html in pieces)
+        wrapped = next((part for part in _parts(inner) if part.content_type in _MAIL_PARTS), None)
+        if wrapped is None:
+            return None
+        inner = _read_root(wrapped.payload(), [])
+    return None
 
 
 def _read_status(parts: list[Part]) -> tuple[tuple[tuple[str, str], ...], ...]:
