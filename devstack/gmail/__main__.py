@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -13,10 +14,12 @@ import uvloop
 from devstack.gmail.app import App
 from devstack.gmail.behaviour import Client, Settings
 from devstack.gmail.server import Connection
+from devstack.gmail.state import StateFile
 from devstack.gmail.world import World
 
 CLIENT_ID = "407408718192-emulator.apps.googleusercontent.com"
 CLIENT_SECRET = "GOCSPX-emulator"
+SAVE_EVERY_S = 20
 
 
 def arguments() -> argparse.Namespace:
@@ -29,7 +32,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--port-file", type=Path, help="write the port there once it listens")
     parser.add_argument(
-        "--state", type=Path, help="load this file at start, save to it at the end and every minute"
+        "--state", type=Path, help="load this file at start, save to it at the end and every 20 s"
     )
     parser.add_argument("--client-id", default=env("GOOGLE_CLIENT_ID") or CLIENT_ID)
     parser.add_argument("--client-secret", default=env("GOOGLE_CLIENT_SECRET") or CLIENT_SECRET)
@@ -69,14 +72,18 @@ def build_world(options: argparse.Namespace) -> World:
         settings.smtp_routes[domain.lower()] = (host or "127.0.0.1", int(port))
     world = World(settings=settings)
     world.add_client(Client(options.client_id, options.client_secret, project))
-    for email in options.mailbox:
-        world.create_mailbox(email)
     return world
 
 
 async def serve(options: argparse.Namespace) -> None:
     """Listen until a signal says stop."""
-    app = App(build_world(options))
+    world = build_world(options)
+    state = StateFile(options.state, world) if options.state else None
+    if state:
+        state.load()
+    for email in options.mailbox:
+        world.create_mailbox(email)
+    app = App(world)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -90,10 +97,16 @@ async def serve(options: argparse.Namespace) -> None:
         partial.write_text(str(port))
         partial.rename(options.port_file)
     print(f"gmail emulator ready on http://{options.host}:{port}", flush=True)
-    await stop.wait()
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), SAVE_EVERY_S)
+        if state:
+            state.save_changes()
     server.close()
     await app.pusher.drain()
     await app.outside.drain()
+    if state:
+        state.save()
 
 
 if __name__ == "__main__":

@@ -193,6 +193,14 @@ class Mailbox:
             self.by_rfc_id.setdefault(content.message_id, []).append(message.id)
         return message
 
+    def restore(self, message: Message) -> None:
+        """Put a saved message back; the caller sorts `order` when all are in."""
+        self.messages[message.id] = message
+        self.order.append((*message.key, message.id))
+        self.threads.setdefault(message.thread_id, []).append(message.id)
+        if message.content.message_id:
+            self.by_rfc_id.setdefault(message.content.message_id, []).append(message.id)
+
     def remove(self, message_id: str) -> None:
         """Delete a message for ever and record it."""
         message = self._forget(message_id)

@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
         except ConnectionDropped:
             self._drop()
             return
-        except Exception:
+        except Exception:  # noqa: BLE001 - a bug here must not end the other connections
             events.failed("request_failed", method=request.method, path=request.path)
             answer = Response(500, b"emulator error", "text/plain")
         if isinstance(answer, Response):
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
             self._send(await answer, keep)
         except ConnectionDropped:
             self._drop()
-        except Exception:
+        except Exception:  # noqa: BLE001 - a bug here must not end the other connections
             events.failed("request_failed")
             self._send(Response(500, b"emulator error", "text/plain"), keep)
         self.busy = False
