@@ -113,6 +113,12 @@ class Commands:
             "AccountWorkflow", f"account/{account_id}", AccountInput(account_id=account_id), "disconnect"
         )
 
+    async def account_changed(self, account_id: str) -> None:
+        """The account's row was changed by a switch: act on what it says now."""
+        await self._tell(
+            "AccountWorkflow", f"account/{account_id}", AccountInput(account_id=account_id), "changed"
+        )
+
     async def switch(self, user_id: str, account_id: str) -> None:
         """Make another account of the user the active one (S4)."""
         await self._tell(

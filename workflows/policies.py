@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from temporalio.common import Priority, RetryPolicy, SearchAttributeKey
@@ -21,7 +22,7 @@ STEP_RETRY = RetryPolicy(
     maximum_interval=timedelta(seconds=10),
     maximum_attempts=3,
 )
-"""For what no step answers itself: a lost worker, the database away. After that the workflow waits, in a named state."""
+"""For what no step answers itself: a lost worker, the database away. After that the workflow waits."""
 
 PATIENT_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
@@ -37,6 +38,10 @@ DETAILS_EVENTS = 500
 def growing_delay(failures: int) -> timedelta:
     """How long an account waits after so many failures in a row: 5 s, doubled each time, at most 10 minutes."""
     return timedelta(seconds=min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(max(failures, 1) - 1, 20)))
+
+
+Priorities = Callable[[str | None], Priority]
+"""Who goes first, within a location's fair share."""
 
 
 def user_waits(location_id: str | None) -> Priority:

@@ -6,10 +6,8 @@ Every field added later needs a default, so that old histories and workers read 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
-
-from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -49,6 +47,8 @@ class AccountMemory(BaseModel):
 
     hint_history_id: int | None = None
     """The furthest that a push told of; only ever compared, never a cursor."""
+    seen_history_id: int | None = None
+    """The furthest that a look which found something has seen."""
     last_hint_at: datetime | None = None
     rechecks: int = 0
     more: bool = False
@@ -116,6 +116,8 @@ class Report(BaseModel):
     """How long Google asks to wait."""
 
     cursor: int | None = None
+    history_id: int | None = None
+    """The mailbox's newest id in its history when the step looked."""
     records: int = 0
     synced: int = 0
     skipped: int = 0
@@ -140,18 +142,17 @@ class SwitchInput(BaseModel):
 
 
 class SwitchStep(BaseModel):
-    """Make `account_id` the user's active account."""
+    """Make `account_id` the user's active account; `last`: it is not tried again."""
 
     user_id: str
     account_id: str
+    last: bool = False
 
 
 class SwitchOutcome(StrEnum):
     """What became of a switch."""
 
     DONE = "done"
-    UNCHANGED = "unchanged"
-    """It is the active one already."""
     REFUSED = "refused"
     """Nothing was changed; the account's reason says why."""
     LATER = "later"
@@ -163,8 +164,8 @@ class SwitchReport(BaseModel):
 
     outcome: SwitchOutcome
     reason: str | None = None
-    location_id: str | None = None
-    from_account_id: str | None = None
+    tell: list[str] = []
+    """Accounts that have to look at their rows, the active one last."""
 
 
 class ContactsInput(BaseModel):
@@ -190,7 +191,7 @@ class ReconcileInput(BaseModel):
 
     interval_s: int = 300
     after: str | None = None
-    batches: int = 0
+    woken: int = 0
 
 
 class BatchInput(BaseModel):

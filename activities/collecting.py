@@ -1,0 +1,326 @@
+"""From Gmail ids to decisions: look, decide, fetch, keep, for a page of ids at a time.
+
+Headers are looked at first, and only what the rules want is fetched whole. Everything of a part of a page is kept in
+one transaction, so that a crash at any point repeats at most that part, which changes nothing. An id that fails gets
+a row of its own with the time of its next try, and stops nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlmodel import Session, col, select
+from temporalio import activity
+
+from activities import outcomes
+from activities.changes import Changes
+from activities.fetching import Fetching
+from crm import accounts, decisions, keeping, labels, policy
+from crm.headline import Headline
+from crm.keeping import Item
+from crm.policy import Verdict
+from crm.world import load_world
+from gmail import errors
+from gmail import values as gmail_values
+from gmail.errors import GoogleError
+from gmail.mailbox import Mailbox
+from mail.parse import parse_headers
+from models import Account, Decision
+from models.columns import now
+from models.states import COLLECTING_STATES, Outcome
+from storage.database import Database
+
+log = structlog.get_logger("collect")
+
+FETCH_ROUNDS = 3
+"""What the rules want may change while mail is fetched: a message before it opened the thread."""
+PART = 50
+"""Ids in one transaction: bounds memory, and what a crash repeats."""
+NOT_THERE_YET = timedelta(seconds=3)
+GONE_AFTER = timedelta(seconds=2.5)
+"""A fresh id may answer 404 for some seconds; only a later 404 means that it is gone (S31)."""
+FIRST_RETRY = timedelta(seconds=5)
+LAST_RETRY = timedelta(hours=1)
+MOST_RETRIES_AT_ONCE = 200
+
+STOPS = (
+    errors.Throttled,
+    errors.GrantRefused,
+    errors.ConsentMissing,
+    errors.ConfigurationRefused,
+    errors.MailboxGone,
+)
+"""What stops the whole mailbox; anything else is about one message."""
+
+Finish = Callable[[Session, Account], None]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the ids of a round."""
+
+    looked: int = 0
+    synced: int = 0
+    skipped: int = 0
+    failed: int = 0
+    notices: int = 0
+    """Mail that changed what became of mail of ours."""
+
+
+class NotCollecting(Exception):
+    """The account was paused or disconnected while its mail was being looked at."""
+
+
+class Collecting:
+    """Thread-safe; one account is worked on by one activity at a time."""
+
+    def __init__(self, database: Database, fetching: Fetching, auto_bcc_domain: str) -> None:
+        self._database = database
+        self._fetching = fetching
+        self._auto_bcc_domain = auto_bcc_domain
+
+    def take(
+        self, account: Account, mailbox: Mailbox, changes: Changes, counts: Counts, finish: Finish
+    ) -> None:
+        """Everything that a page of history asks for; `finish` is called in the transaction of the last part.
+
+        Raises:
+            GoogleError: the mailbox cannot go on; what was kept before stays.
+        """
+        known = self._decided(account.id, changes.all)
+        wanted = [
+            message_id
+            for message_id in changes.to_look
+            if _open(known.get(message_id), again=message_id in changes.again)
+        ]
+
+        def finish_page(session: Session, row: Account) -> None:
+            _follow_labels(session, row, changes, known, frozenset(wanted))
+            finish(session, row)
+
+        self._collect(account, mailbox, wanted, known, counts, finish_page)
+
+    def collect(
+        self,
+        account: Account,
+        mailbox: Mailbox,
+        ids: Sequence[str],
+        counts: Counts,
+        finish: Finish | None = None,
+    ) -> None:
+        """Decide ids that come from a list rather than from history; those that are decided already are left."""
+        known = self._decided(account.id, ids)
+        wanted = [message_id for message_id in ids if _open(known.get(message_id), again=False)]
+        self._collect(account, mailbox, wanted, known, counts, finish)
+
+    def retry_due(self, account: Account, mailbox: Mailbox, counts: Counts) -> None:
+        """Try again what failed before and is due."""
+        with self._database.session() as session:
+            due = session.exec(
+                select(Decision.gmail_id)
+                .where(
+                    Decision.account_id == account.id,
+                    Decision.outcome == Outcome.FAILED,
+                    col(Decision.next_try_at) <= now(),
+                )
+                .order_by(col(Decision.next_try_at))
+                .limit(MOST_RETRIES_AT_ONCE)
+            ).all()
+        if due:
+            self.collect(account, mailbox, due, counts)
+
+    def _decided(self, account_id: str, ids: Sequence[str]) -> dict[str, Decision]:
+        if not ids:
+            return {}
+        with self._database.session() as session:
+            rows = session.exec(
+                select(Decision).where(
+                    Decision.account_id == account_id, col(Decision.gmail_id).in_(list(ids))
+                )
+            ).all()
+            session.expunge_all()
+        return {row.gmail_id: row for row in rows}
+
+    def _collect(
+        self,
+        account: Account,
+        mailbox: Mailbox,
+        ids: Sequence[str],
+        known: dict[str, Decision],
+        counts: Counts,
+        finish: Finish | None,
+    ) -> None:
+        parts = list(_parts(ids)) or [()]
+        for part in parts:
+            last = part is parts[-1]
+            if part or finish:
+                self._part(account, mailbox, part, known, counts, finish if last else None)
+            _beat()
+
+    def _part(
+        self,
+        account: Account,
+        mailbox: Mailbox,
+        ids: Sequence[str],
+        known: dict[str, Decision],
+        counts: Counts,
+        finish: Finish | None,
+    ) -> None:
+        looks = dict(zip(ids, mailbox.look_many(ids) if ids else (), strict=True))
+        errors_ = {one: found for one, found in looks.items() if isinstance(found, GoogleError)}
+        items = {
+            one: Item(_headline(found)) for one, found in looks.items() if not isinstance(found, GoogleError)
+        }
+        counts.looked += len(items)
+        wanted = self._wanted(account, list(items.values()))
+        for _ in range(FETCH_ROUNDS):
+            errors_ |= self._fetch(mailbox, account.location_id, items, wanted)
+            for message_id in errors_:
+                items.pop(message_id, None)
+            stopped = next((error for error in errors_.values() if isinstance(error, STOPS)), None)
+            wanted = self._file(account, items, errors_, known, counts, None if stopped else finish)
+            if stopped is not None:
+                raise stopped
+            if not wanted:
+                return
+            items = {one: items[one] for one in wanted}
+            errors_ = {}
+
+    def _wanted(self, account: Account, items: Sequence[Item]) -> list[str]:
+        """Which mails the rules want whole, going by their headers."""
+        if not items:
+            return []
+        headlines = [item.headline for item in items]
+        with self._database.session() as session:
+            world = load_world(session, account, headlines, self._auto_bcc_domain)
+        verdicts = policy.decide_page(headlines, world)
+        return [gmail_id for gmail_id, verdict in verdicts.items() if verdict.wants_body]
+
+    def _fetch(
+        self, mailbox: Mailbox, location_id: str, items: dict[str, Item], wanted: Sequence[str]
+    ) -> dict[str, GoogleError]:
+        """Put the whole mails in their items; the errors of those that could not be had."""
+        failed: dict[str, GoogleError] = {}
+        headlines = [items[one].headline for one in wanted]
+        for message_id, found in self._fetching.fetch(mailbox, location_id, headlines):
+            if isinstance(found, GoogleError):
+                failed[message_id] = found
+            else:
+                item = items[message_id]
+                items[message_id] = Item(item.headline, found.mail, found.raw_blob, found.attachments)
+            _beat()
+        return failed
+
+    def _file(
+        self,
+        account: Account,
+        items: dict[str, Item],
+        errors_: dict[str, GoogleError],
+        known: dict[str, Decision],
+        counts: Counts,
+        finish: Finish | None,
+    ) -> list[str]:
+        """One transaction: decisions and all that follows. The ids that are to be fetched after all."""
+        with self._database.session() as session:
+            row = accounts.locked(session, account.id)
+            if row is None or row.state not in COLLECTING_STATES:
+                raise NotCollecting(account.id)
+            filed = keeping.file_page(session, row, list(items.values()), self._auto_bcc_domain)
+            for message_id, error in errors_.items():
+                if not isinstance(error, STOPS):
+                    _could_not(session, row, message_id, error, known.get(message_id), counts)
+            unfetched = [one.gmail_id for one in filed if one.unfetched]
+            for message_id in unfetched:
+                # Told before the body is here, so that a crash now loses nothing.
+                decisions.fail(session, row.id, message_id, "the body was not fetched yet", now())
+            for one in filed:
+                if not one.unfetched:
+                    counts.synced += one.verdict.synced
+                    counts.skipped += not one.verdict.synced
+                    counts.notices += one.effect is not None
+            if finish:
+                finish(session, row)
+        return unfetched
+
+
+def _open(decision: Decision | None, *, again: bool) -> bool:
+    """Is the id to be looked at? What has its decision is not, unless its placement changed (S31)."""
+    if decision is None or decision.outcome == Outcome.FAILED:
+        return True
+    return again and decision.outcome == Outcome.SKIPPED and decision.rule == "S31"
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + PART] for start in range(0, len(ids), PART))
+
+
+def _headline(found: gmail_values.Headline) -> Headline:
+    return Headline(
+        gmail_id=found.id,
+        gmail_thread_id=found.thread_id,
+        label_ids=found.label_ids,
+        internal_date=datetime.fromtimestamp(found.internal_date / 1000, UTC),
+        size_estimate=found.size_estimate,
+        mail=parse_headers(found.headers),
+    )
+
+
+def _could_not(
+    session: Session,
+    account: Account,
+    message_id: str,
+    error: GoogleError,
+    before: Decision | None,
+    counts: Counts,
+) -> None:
+    """One message could not be had: it is gone (S31), or tried again later and later."""
+    tries = before.attempts if before is not None and before.outcome == Outcome.FAILED else 0
+    if isinstance(error, errors.NotFound):
+        if tries and before is not None and before.at < now() - GONE_AFTER:
+            keeping.skip(session, account, message_id, policy.gone(), gmail_thread_id=before.gmail_thread_id)
+            counts.skipped += 1
+            return
+        next_try = NOT_THERE_YET
+    else:
+        next_try = min(LAST_RETRY, FIRST_RETRY * 4 ** min(tries, 10))
+    decisions.fail(session, account.id, message_id, outcomes.why(error), now() + next_try)
+    counts.failed += 1
+
+
+def _follow_labels(
+    session: Session,
+    account: Account,
+    changes: Changes,
+    known: dict[str, Decision],
+    looked_at: frozenset[str],
+) -> None:
+    """What a page says of messages that we have, and of those that their own labels set aside (S24, S31, S32)."""
+    rows = [
+        decisions.row(account.id, message_id, Verdict(Outcome.SKIPPED, "S31", words), None)
+        | {"gmail_thread_id": thread_id}
+        for message_id, words in changes.aside.items()
+        if message_id not in known
+        for thread_id in (changes.threads.get(message_id),)
+    ]
+    rows += [
+        decisions.row(account.id, message_id, policy.gone(), None)
+        for message_id in changes.deleted
+        if _open(known.get(message_id), again=False) and message_id not in changes.aside
+    ]
+    decisions.write(session, rows)
+    # What was looked at just now is newer than what the page says.
+    unread = {one: value for one, value in changes.unread.items() if one not in looked_at}
+    trashed = {one: value for one, value in changes.trashed.items() if one not in looked_at}
+    deleted = trashed | dict.fromkeys(changes.deleted, True)
+    if unread:
+        labels.set_unread(session, account, unread)
+    if deleted:
+        labels.set_deleted(session, account, deleted)
+
+
+def _beat() -> None:
+    if activity.in_activity():
+        activity.heartbeat()

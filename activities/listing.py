@@ -1,0 +1,72 @@
+"""Which ids Gmail lists, and which of them have no decision yet: for filling gaps (S6) and for proofs (S30)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from sqlmodel import Session, col, select
+from temporalio import activity
+
+from activities import outcomes
+from gmail.mailbox import Mailbox
+from gmail.values import CHAT, DRAFT
+from models import Decision
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Ids that Gmail lists, drafts and chats left out, newest first; `missing`: those without a decision."""
+
+    ids: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def pages(mailbox: Mailbox, since: datetime | None, label: str | None = None) -> Iterator[tuple[str, ...]]:
+    """Ids since a moment, spam and trash included, 500 at a time; 5 units each."""
+    after = None if since is None else int(since.timestamp() * 1000)
+    token: str | None = None
+    while True:
+        page = outcomes.patiently(
+            partial(mailbox.list_ids, after=after, label_ids=(label,) if label else (), page_token=token)
+        )
+        if activity.in_activity():
+            activity.heartbeat()
+        yield page.ids
+        token = page.next_page_token
+        if token is None:
+            return
+
+
+def listed(database: Database, account_id: str, mailbox: Mailbox, since: datetime | None) -> Listed:
+    """What Gmail lists since a moment.
+
+    Raises:
+        GoogleError: it cannot be listed.
+    """
+    aside = {
+        message_id for label in (DRAFT, CHAT) for page in pages(mailbox, since, label) for message_id in page
+    }
+    ids: dict[str, None] = {}
+    for page in pages(mailbox, since):
+        ids.update((message_id, None) for message_id in page if message_id not in aside)
+    with database.session() as session:
+        decided = _decided(session, account_id, tuple(ids))
+    return Listed(tuple(ids), tuple(message_id for message_id in ids if message_id not in decided))
+
+
+def _decided(session: Session, account_id: str, ids: tuple[str, ...]) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(ids), 5000):
+        part = list(ids[start : start + 5000])
+        found.update(
+            session.exec(
+                select(Decision.gmail_id).where(
+                    Decision.account_id == account_id, col(Decision.gmail_id).in_(part)
+                )
+            )
+        )
+    return found

@@ -1,0 +1,114 @@
+"""The safety net for pushes that were lost: quiet accounts are compared with Gmail in large batches, 2 units each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import func, or_
+from sqlmodel import col, select, update
+from temporalio import activity
+
+from activities.mailboxes import Mailboxes
+from gmail.budget import Priority
+from gmail.errors import GoogleError
+from models import Account, Decision
+from models.columns import now
+from models.states import AccountState, Outcome
+from storage.database import Database
+from workflows.values import BatchInput, BatchReport
+
+log = structlog.get_logger("reconcile")
+
+BATCH = 500
+AT_A_TIME = 8
+STUCK_AFTER = timedelta(minutes=10)
+"""A connecting or failing account should have moved by then: its workflow may never have been started."""
+
+
+class Reconciling:
+    """Compares cursors; only accounts with news are woken."""
+
+    def __init__(self, database: Database, mailboxes: Mailboxes) -> None:
+        self._database = database
+        self._mailboxes = mailboxes
+
+    def activities(self) -> list[Callable[..., Any]]:
+        """What the worker runs."""
+        return [self.reconcile_batch]
+
+    @activity.defn(name="reconcile_batch")
+    def reconcile_batch(self, value: BatchInput) -> BatchReport:
+        """The next batch, in the order of ids."""
+        at = now()
+        quiet = self._quiet(value)
+        wake: list[str] = []
+        calm: list[str] = []
+        with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="reconcile") as threads:
+            for account, news in zip(quiet, threads.map(self._has_news, quiet), strict=True):
+                (wake if news else calm).append(account.id)
+                if activity.in_activity():
+                    activity.heartbeat()
+        self._looked_at(calm, at)
+        wake += self._stuck(value, {account.id for account in quiet})
+        after = quiet[-1].id if len(quiet) == BATCH else None
+        if wake:
+            log.info("reconcile_found_news", accounts=len(wake), looked_at=len(quiet))
+        return BatchReport(looked_at=len(quiet), wake=wake, after=after)
+
+    def _quiet(self, value: BatchInput) -> Sequence[Account]:
+        before = now() - timedelta(seconds=value.interval_s)
+        with self._database.session() as session:
+            return session.exec(
+                select(Account)
+                .where(
+                    Account.state == AccountState.ACTIVE,
+                    col(Account.id) > (value.after or ""),
+                    col(Account.history_id).is_not(None),
+                    func.coalesce(Account.last_synced_at, Account.created_at) <= before,
+                )
+                .order_by(col(Account.id))
+                .limit(BATCH)
+            ).all()
+
+    def _has_news(self, account: Account) -> bool:
+        """Also where Google refuses: the account's own workflow finds out what that means."""
+        if account.watch_expires_at is not None and account.watch_expires_at < now():
+            return True
+        mailbox = self._mailboxes.of(account, Priority.CATCH_UP)
+        try:
+            page = mailbox.history(account.history_id or 0, page_size=1)
+        except GoogleError as error:
+            log.info("reconcile_refused", account=account.id, error=type(error).__name__)
+            return True
+        return bool(page.changes) or page.next_page_token is not None
+
+    def _looked_at(self, account_ids: Sequence[str], at: datetime) -> None:
+        """Nothing is new there, which is as good as a sync."""
+        if account_ids:
+            with self._database.session() as session:
+                session.execute(
+                    update(Account).where(col(Account.id).in_(account_ids)).values(last_synced_at=at)
+                )
+
+    def _stuck(self, value: BatchInput, looked_at: set[str]) -> list[str]:
+        """Accounts that should have moved by themselves, once in each run: before the first batch."""
+        if value.after is not None:
+            return []
+        due = select(Decision.account_id).where(
+            Decision.outcome == Outcome.FAILED, col(Decision.next_try_at) < now() - STUCK_AFTER
+        )
+        with self._database.session() as session:
+            found = session.exec(
+                select(Account.id).where(
+                    or_(
+                        col(Account.state).in_([AccountState.CONNECTING, AccountState.RECOVERING])
+                        & (col(Account.state_changed_at) < now() - STUCK_AFTER),
+                        (col(Account.state) == AccountState.ACTIVE) & col(Account.id).in_(due),
+                    )
+                )
+            ).all()
+        return [account_id for account_id in found if account_id not in looked_at]

@@ -1,0 +1,93 @@
+"""Filling a gap that Gmail's history no longer reaches (S6): from the list of ids, to a ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+
+from activities import listing, outcomes
+from activities.collecting import Collecting, Counts
+from activities.mailboxes import Mailboxes
+from crm import accounts, timeline
+from gmail.budget import Priority
+from gmail.errors import GoogleError
+from models import Account
+from models.columns import now
+from models.states import COLLECTING_STATES
+from storage.database import Database
+from workflows.values import Gap, GapInput, Report
+
+MARGIN = timedelta(minutes=5)
+"""Looked at before the gap too: clocks differ, and Gmail's search knows whole seconds."""
+ROUND_S = 45.0
+PART = 100
+
+
+class Recovering:
+    """A gap is filled in rounds, oldest first; what a round did stays, whatever happens in the next."""
+
+    def __init__(self, database: Database, mailboxes: Mailboxes, collecting: Collecting) -> None:
+        self._database = database
+        self._mailboxes = mailboxes
+        self._collecting = collecting
+
+    def activities(self) -> list[Callable[..., Any]]:
+        """What the worker runs."""
+        return [self.fill]
+
+    @activity.defn(name="fill_gap")
+    def fill(self, value: GapInput) -> Report:
+        """One round; the report's gap is None once it is closed."""
+        gap = value.gap
+        with self._database.session() as session:
+            account = session.get_one(Account, value.account_id)
+            if account.state not in COLLECTING_STATES:
+                return outcomes.report(session, account)
+        mailbox = self._mailboxes.of(account, Priority.CATCH_UP)
+        counts = Counts()
+        until = time.monotonic() + ROUND_S
+        try:
+            found = listing.listed(self._database, account.id, mailbox, gap.since - MARGIN)
+            missing = tuple(reversed(found.missing))
+            done = 0
+            while done < len(missing) and (done == 0 or time.monotonic() < until):
+                self._collecting.collect(account, mailbox, missing[done : done + PART], counts)
+                done += PART
+        except GoogleError as error:
+            with self._database.session() as session:
+                account = session.get_one(Account, account.id)
+                return outcomes.refused(session, account, error, gap=_after(gap, counts))
+        gap = _after(gap, counts)
+        with self._database.session() as session:
+            row = accounts.locked(session, account.id)
+            assert row is not None
+            if done < len(missing):
+                return outcomes.report(session, row, gap=gap)
+            accounts.advance_cursor(row, gap.cursor)
+            row.last_synced_at = now()
+            outcomes.works(session, row)
+            if gap.synced or gap.skipped or gap.failed:
+                timeline.note(session, row.id, "gap", _ledger(gap, len(found.ids)))
+            return outcomes.report(session, row)
+
+
+def _after(gap: Gap, counts: Counts) -> Gap:
+    return gap.model_copy(
+        update={
+            "rounds": gap.rounds + 1,
+            "synced": gap.synced + counts.synced,
+            "skipped": gap.skipped + counts.skipped,
+            "failed": gap.failed + counts.failed,
+        }
+    )
+
+
+def _ledger(gap: Gap, number: int) -> str:
+    return (
+        f"The gap since {gap.since:%Y-%m-%d %H:%M} UTC is closed: {number} listed, {gap.synced} synced, "
+        f"{gap.skipped} not to sync, {gap.failed} to be tried again, 0 missing"
+    )

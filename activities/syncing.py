@@ -1,0 +1,148 @@
+"""Incremental sync: Gmail's history from our own cursor on, page by page (design: "Syncing without loss")."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlmodel import Session
+from temporalio import activity
+
+from activities import outcomes
+from activities.changes import Changes
+from activities.collecting import Collecting, Counts
+from activities.mailboxes import Mailboxes
+from crm import accounts
+from gmail import errors
+from gmail.budget import Priority
+from gmail.errors import GoogleError
+from gmail.mailbox import Mailbox
+from gmail.values import HistoryPage
+from models import Account
+from models.columns import now
+from models.states import COLLECTING_STATES
+from storage.database import Database
+from workflows.values import Gap, Report, SyncInput
+
+log = structlog.get_logger("sync")
+
+ROUND_S = 45.0
+"""A longer catch-up goes on in another round, so that others get their turn."""
+
+
+class Syncing:
+    """One round of sync for one account. A round that is repeated changes nothing that was kept."""
+
+    def __init__(self, database: Database, mailboxes: Mailboxes, collecting: Collecting) -> None:
+        self._database = database
+        self._mailboxes = mailboxes
+        self._collecting = collecting
+
+    def activities(self) -> list[Callable[..., Any]]:
+        """What the worker runs."""
+        return [self.sync]
+
+    @activity.defn(name="sync_account")
+    def sync(self, value: SyncInput) -> Report:
+        """List from the cursor; look, decide, fetch, keep; the cursor moves with what it passed."""
+        with self._database.session() as session:
+            account = session.get_one(Account, value.account_id)
+            start = value.cursor or account.history_id
+            if account.state not in COLLECTING_STATES or start is None:
+                return outcomes.report(session, account)
+        mailbox = self._mailboxes.of(account, Priority.CATCH_UP if value.catching_up else Priority.SYNC)
+        round_ = _Round(own_cursor=value.cursor is None, cursor=start)
+        try:
+            self._collecting.retry_due(account, mailbox, round_.counts)
+            self._follow(account, mailbox, round_)
+        except errors.HistoryExpired:
+            return self._expired(account.id, mailbox)
+        except GoogleError as error:
+            with self._database.session() as session:
+                account = session.get_one(Account, account.id)
+                return outcomes.refused(session, account, error, **round_.facts())
+        with self._database.session() as session:
+            account = session.get_one(Account, account.id)
+            lapsed = account.watch_expires_at is not None and account.watch_expires_at < now()
+            return outcomes.report(session, account, upkeep_at=now() if lapsed else None, **round_.facts())
+
+    def _follow(self, account: Account, mailbox: Mailbox, round_: _Round) -> None:
+        """Page after page, also empty ones, until the end or the end of the round's time."""
+        until = time.monotonic() + ROUND_S
+        token: str | None = None
+        while True:
+            page = outcomes.patiently(partial(mailbox.history, round_.start, token))
+            changes = Changes.of(page.changes)
+            round_.saw(page, changes)
+            token = page.next_page_token
+
+            def finish(session: Session, row: Account, last: bool = token is None) -> None:
+                if not round_.own_cursor:
+                    return  # a gap is being filled: until it is closed the account stays where it was
+                accounts.advance_cursor(row, round_.cursor)
+                if last:
+                    row.last_synced_at, row.dirty_since = now(), None
+                    outcomes.works(session, row)
+
+            self._collecting.take(account, mailbox, changes, round_.counts, finish)
+            if token is None:
+                return
+            if time.monotonic() > until:
+                round_.more = True
+                return
+
+    def _expired(self, account_id: str, mailbox: Mailbox) -> Report:
+        """History no longer reaches back to the cursor: the gap is filled from the list of ids instead."""
+        try:
+            profile = outcomes.patiently(mailbox.profile)
+        except GoogleError as error:
+            with self._database.session() as session:
+                return outcomes.refused(session, session.get_one(Account, account_id), error)
+        with self._database.session() as session:
+            account = session.get_one(Account, account_id)
+            since = account.last_synced_at or account.connected_at or account.created_at
+            outcomes.gap_opened(session, account, since)
+            gap = Gap(since=since, cursor=profile.history_id)
+            return outcomes.report(session, account, gap=gap, cursor=profile.history_id)
+
+
+class _Round:
+    """How far a round came. The cursor is the id of the last record seen, not the mailbox's newest.
+
+    Gmail's index may lag behind its own newest id, and what it does not show yet must not be passed.
+    """
+
+    def __init__(self, *, own_cursor: bool, cursor: int) -> None:
+        self.own_cursor = own_cursor
+        self.start = cursor
+        self.cursor = cursor
+        self.history_id: int | None = None
+        self.records = 0
+        self.drafts = False
+        self.more = False
+        self.counts = Counts()
+
+    def saw(self, page: HistoryPage, changes: Changes) -> None:
+        self.history_id = page.history_id
+        self.records += len(page.changes)
+        self.drafts = self.drafts or changes.drafts
+        if page.last_record_id is not None:
+            self.cursor = max(self.cursor, page.last_record_id)
+        elif page.changes and page.next_page_token is None:
+            self.cursor = max(self.cursor, page.history_id)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "cursor": self.cursor,
+            "history_id": self.history_id,
+            "records": self.records,
+            "synced": self.counts.synced,
+            "skipped": self.counts.skipped,
+            "failed": self.counts.failed,
+            "more": self.more,
+            # Pushes within a second of the last are dropped; another look is within the budget of two messages.
+            "look_again": self.drafts or self.counts.looked > 1,
+        }

@@ -1,0 +1,63 @@
+"""The composition root: what a process of ours stands on, built once from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from activities.mailboxes import Mailboxes
+from gmail.client import Gmail
+from gmail.config import GoogleConfig
+from gmail.consent import Consent
+from gmail.keys import GoogleKeys
+from settings import Settings, SettingsError
+from storage.blobs import Blobs
+from storage.database import Database
+from storage.encryption import Vault
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Collaborators of the activities; all thread-safe."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    blobs: Blobs
+    google: GoogleConfig
+    gmail: Gmail
+    mailboxes: Mailboxes
+    consent: Consent
+
+    @classmethod
+    def build(cls, settings: Settings) -> Environment:
+        """Connects to nothing yet.
+
+        Raises:
+            SettingsError: a key or an address cannot be used as it is.
+        """
+        try:
+            vault = Vault(settings.token_encryption_keys.get_secret_value())
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+        try:
+            blobs = Blobs(settings.blob_url)
+        except (ValueError, OSError) as error:
+            raise SettingsError(f"BLOB_STORE_URL cannot be used: {error}") from None
+        database = Database(settings.database_url, pool_size=settings.database_pool_size)
+        google = GoogleConfig.from_settings(settings)
+        gmail = Gmail(google)
+        return cls(
+            settings=settings,
+            database=database,
+            vault=vault,
+            blobs=blobs,
+            google=google,
+            gmail=gmail,
+            mailboxes=Mailboxes(database, vault, gmail),
+            consent=Consent(google, gmail.http, GoogleKeys(google.certs_uri, gmail.http)),
+        )
+
+    def close(self) -> None:
+        """Give connections and threads back."""
+        self.gmail.close()
+        self.database.close()

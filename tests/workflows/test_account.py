@@ -1,0 +1,320 @@
+"""The life of an account: each signal in each state, failures that never end it, quiet that costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+from tests.workflows.acting import Actors, active, on_stage
+from workflows.account import AccountWorkflow
+from workflows.values import AccountMemory, Gap, Report
+
+pytestmark = pytest.mark.servers
+
+STATES = ("connecting", "active", "recovering", "paused", "reauthorization_required")
+
+
+@pytest.fixture
+def actors() -> Actors:
+    return Actors()
+
+
+def in_state(state: str, **more: object) -> AccountMemory:
+    return AccountMemory.model_validate({"known": True, "state": state, "location_id": "loc_1", **more})
+
+
+async def test_s1_a_consent_connects_syncs_and_tells_waiting_mail(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    actors.will("load_account", Report(state="connecting"))
+    async with on_stage(temporal_env, actors) as stage:
+        await stage.handle.signal(AccountWorkflow.consented)
+        await stage.played("sync_account")
+        await stage.settled()
+        names = [name for name, _ in actors.played]
+        assert names[:5] == [
+            "load_account",
+            "connect_account",
+            "wake_messages",
+            "wake_contacts",
+            "sync_account",
+        ]
+        assert "active" in await stage.details()
+
+
+async def test_a_push_costs_one_signal_and_one_activity(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    actors.will("sync_account", active(cursor=20, history_id=20, records=3, synced=1))
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 20)
+        await stage.played("sync_account")
+        await stage.settled()
+        kinds = [event.event_type async for event in stage.handle.fetch_history_events()]
+        billed = {10: "activity", 26: "signal", 17: "timer", 36: "search attributes"}
+        assert sorted(billed[kind] for kind in kinds if kind in billed) == ["activity", "signal"]
+
+
+async def test_hints_during_a_sync_coalesce_into_one_more(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    gate = asyncio.Event()
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+
+        def first(_: object) -> Report:
+            gate.set()
+            return active(cursor=10, history_id=10, records=1)
+
+        actors.will("sync_account", first, active(cursor=10, history_id=30, records=1))
+        for number in range(11, 21):
+            await stage.handle.signal(AccountWorkflow.gmail_changed, number)
+        await stage.until(gate.is_set, "a sync")
+        await stage.settled()
+        assert 1 <= actors.times("sync_account") <= 3
+
+
+async def test_a_push_before_its_history_is_looked_for_again_but_not_for_ever(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    actors.will("sync_account", active(cursor=10, history_id=10, records=0))
+    async with on_stage(temporal_env, actors, in_state("active", seen_history_id=10)) as stage:
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 15)
+        await stage.played("sync_account")
+        await stage.settled()
+        await temporal_env.sleep(timedelta(minutes=5))
+        await stage.settled()
+        assert actors.times("sync_account") == 4, "the look itself and three more"
+
+
+async def test_a_doubled_push_is_not_looked_for_again(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    actors.will(
+        "sync_account",
+        active(cursor=15, history_id=16, records=1),
+        active(cursor=15, history_id=16, records=0),
+    )
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 16)
+        await stage.played("sync_account")
+        await stage.settled()
+        await temporal_env.sleep(timedelta(minutes=1))
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 16)
+        await stage.played("sync_account", 2)
+        await stage.settled()
+        await temporal_env.sleep(timedelta(minutes=1))
+        await stage.settled()
+        assert actors.times("sync_account") == 2
+
+
+async def test_an_idle_account_costs_at_most_three_actions_a_day(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    day = timedelta(days=1)
+    start = await temporal_env.get_current_time()
+    moments = iter(start + day * number for number in range(1, 50))
+    actors.will("keep_up_account", lambda _: active(upkeep_at=next(moments)))
+    async with on_stage(temporal_env, actors, in_state("active", upkeep_at=start)) as stage:
+        await stage.played("keep_up_account")
+        await stage.settled()
+        before = [event.event_type async for event in stage.handle.fetch_history_events()]
+        await temporal_env.sleep(day * 10 + timedelta(hours=1))
+        await stage.played("keep_up_account", 11)
+        await stage.settled()
+        after = [event.event_type async for event in stage.handle.fetch_history_events()]
+        actions = sum(1 for kind in after[len(before) :] if kind in (10, 17, 26, 36))
+        assert actions <= 3 * 10
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_s5_disconnect_ends_it_in_every_state(
+    temporal_env: WorkflowEnvironment, actors: Actors, state: str
+) -> None:
+    actors.will("disconnect_account", Report(state="disconnected"))
+    async with on_stage(temporal_env, actors, in_state(state)) as stage:
+        await stage.handle.signal(AccountWorkflow.disconnect)
+        await asyncio.wait_for(stage.handle.result(), 40)
+        assert actors.times("disconnect_account") == 1
+        assert actors.times("wake_messages") == 1
+        assert (await stage.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+
+@pytest.mark.parametrize("state", ["connecting", "paused", "reauthorization_required"])
+async def test_a_push_moves_nothing_where_nothing_is_collected(
+    temporal_env: WorkflowEnvironment, actors: Actors, state: str
+) -> None:
+    async with on_stage(temporal_env, actors, in_state(state)) as stage:
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 99)
+        await stage.settled()
+        await temporal_env.sleep(timedelta(days=2))
+        await stage.settled()
+        assert actors.played == []
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_s6_a_consent_goes_on_from_every_state(
+    temporal_env: WorkflowEnvironment, actors: Actors, state: str
+) -> None:
+    async with on_stage(temporal_env, actors, in_state(state)) as stage:
+        await stage.handle.signal(AccountWorkflow.consented)
+        await stage.played("connect_account")
+        await stage.played("sync_account")
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_s4_a_changed_row_is_followed_in_every_state(
+    temporal_env: WorkflowEnvironment, actors: Actors, state: str
+) -> None:
+    actors.will("settle_account", Report(state="paused"))
+    async with on_stage(temporal_env, actors, in_state(state)) as stage:
+        await stage.handle.signal(AccountWorkflow.changed)
+        await stage.played("settle_account")
+        await stage.settled()
+        assert "paused" in await stage.details()
+        assert actors.times("sync_account") == 0
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_sync_now_looks_in_every_state_and_proves_where_mail_is_collected(
+    temporal_env: WorkflowEnvironment, actors: Actors, state: str
+) -> None:
+    answer = active() if state in ("active", "recovering") else Report(state=state)
+    actors.will("sync_account", answer)
+    async with on_stage(temporal_env, actors, in_state(state)) as stage:
+        await stage.handle.signal(AccountWorkflow.sync_now)
+        await stage.played("sync_account")
+        if answer.state == "active":
+            await stage.played("prove_account")
+        await stage.settled()
+        assert actors.times("prove_account") == (1 if answer.state == "active" else 0)
+
+
+STEPS = [
+    ("sync_account", AccountWorkflow.gmail_changed),
+    ("connect_account", AccountWorkflow.consented),
+    ("settle_account", AccountWorkflow.changed),
+]
+
+
+@pytest.mark.parametrize(("step", "signal"), STEPS)
+@pytest.mark.parametrize("retryable", [True, False])
+async def test_a_step_that_fails_never_ends_the_account(
+    temporal_env: WorkflowEnvironment, actors: Actors, step: str, signal: object, retryable: bool
+) -> None:
+    failure = ApplicationError("the database is away", non_retryable=not retryable)
+    actors.will(step, failure, failure, failure, failure, active())
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(signal)  # type: ignore[arg-type]
+        await stage.played(step)
+        await temporal_env.sleep(timedelta(hours=1))
+        await stage.played(step, 5)
+        await stage.settled()
+        status = (await stage.handle.describe()).status
+        assert status is WorkflowExecutionStatus.RUNNING
+        assert "active" in await stage.details()
+
+
+async def test_a_failing_step_waits_longer_each_time_and_a_hint_wakes_it(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    actors.will("sync_account", active(failed_step=True, reason="Google does not answer at the moment"))
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 5)
+        await stage.played("sync_account")
+        await stage.settled()
+        await temporal_env.sleep(timedelta(hours=1))
+        await stage.settled()
+        tries = actors.times("sync_account")
+        assert 8 <= tries <= 14, "5 s, doubled each time, at most ten minutes"
+        actors.will("sync_account", active())
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 6)
+        await stage.played("sync_account", tries + 1)
+
+
+async def test_a_throttle_is_obeyed_also_against_hints(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    actors.will("sync_account", active(failed_step=True, wait_s=900.0), active())
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 5)
+        await stage.played("sync_account")
+        await stage.settled()
+        for number in range(3):
+            await stage.handle.signal(AccountWorkflow.gmail_changed, 6 + number)
+        await temporal_env.sleep(timedelta(seconds=890))
+        await stage.settled()
+        assert actors.times("sync_account") == 1
+        await temporal_env.sleep(timedelta(seconds=20))
+        await stage.played("sync_account", 2)
+
+
+async def test_s6_a_gap_is_filled_in_rounds_while_new_mail_goes_first(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    gap = Gap(since=datetime(2026, 1, 1, tzinfo=UTC), cursor=100)
+    actors.will("sync_account", active(gap=gap, cursor=100), active(cursor=120, records=1, history_id=120))
+    actors.will(
+        "fill_gap",
+        lambda value: active(gap=value.gap.model_copy(update={"rounds": 1})),
+        lambda value: active(gap=value.gap.model_copy(update={"rounds": 2})),
+        active(),
+    )
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 110)
+        await stage.played("fill_gap", 3)
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 120)
+        await stage.played("sync_account", 2)
+        await stage.settled()
+        assert actors.times("fill_gap") == 3
+        assert actors.last("sync_account").cursor is None, "the gap is closed: the account's own cursor again"
+
+
+async def test_s6_in_a_gap_new_mail_is_read_from_where_the_gap_ends(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    gap = Gap(since=datetime(2026, 1, 1, tzinfo=UTC), cursor=100)
+    actors.will("fill_gap", active(failed_step=True, wait_s=3600.0, gap=gap))
+    actors.will("sync_account", active(cursor=130, records=1, history_id=130))
+    async with on_stage(temporal_env, actors, in_state("recovering", gap=gap)) as stage:
+        await stage.played("fill_gap")
+        await stage.settled()
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 130)
+        await temporal_env.sleep(timedelta(hours=2))
+        await stage.played("fill_gap", 2)
+        await stage.settled()
+        assert actors.last("sync_account").cursor == 100
+        assert actors.last("fill_gap").gap.cursor == 130
+
+
+async def test_what_failed_is_tried_again_when_it_is_due(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    due = await temporal_env.get_current_time() + timedelta(minutes=3)
+    actors.will("sync_account", active(failed=1, records=1, retry_at=due), active())
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 5)
+        await stage.played("sync_account")
+        await stage.settled()
+        await temporal_env.sleep(timedelta(minutes=4))
+        await stage.played("sync_account", 2)
+
+
+async def test_continue_as_new_loses_no_signal(temporal_env: WorkflowEnvironment, actors: Actors) -> None:
+    actors.will("sync_account", active(cursor=1, history_id=1, records=1))
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        first = (await stage.handle.describe()).run_id
+        for number in range(120):
+            await stage.handle.signal(AccountWorkflow.gmail_changed, number)
+            if number % 2 == 0:
+                await stage.played("sync_account", number // 4)
+        before = actors.times("sync_account")
+        await stage.handle.signal(AccountWorkflow.sync_now)
+        await stage.played("prove_account")
+        assert actors.times("sync_account") > before
+        current = stage.env.client.get_workflow_handle(stage.handle.id)
+        assert (await current.describe()).run_id != first
