@@ -246,7 +246,7 @@ class Supervisor:
                 return None
             if time.monotonic() > deadline:
                 return f"no good answer within {START_TIMEOUT_S:.0f} s: {trouble}"
-            pause = min(pause * 1.5, 0.1)
+            pause = min(pause * 1.3, 0.1)
         return "the stack is being stopped"
 
     def _watch(self) -> None:
