@@ -35,23 +35,39 @@ def read_fields(block: bytes) -> tuple[list[tuple[str, bytes]], int]:
     A line that is no field is skipped while known fields follow it; otherwise the body begins there.
     """
     fields: list[tuple[str, bytes]] = []
-    last_known: int | None = None
+    for name, value, other in _FIELD.findall(block):
+        if name:
+            fields.append((name.decode("ascii"), _clean_value(value)))
+        elif other and not other.isspace():
+            return _read_broken_fields(block)
+    if len(fields) > MAX_FIELDS:
+        del fields[MAX_FIELDS:]
+    return fields, len(block)
+
+
+def _read_broken_fields(block: bytes) -> tuple[list[tuple[str, bytes]], int]:
+    """As `read_fields`, for a block in which some line is no field."""
+    fields: list[tuple[str, bytes]] = []
+    last_known = max((known.start() for known in _KNOWN_FIELD.finditer(block)), default=-1)
     for match in _FIELD.finditer(block):
         name, value, other = match.groups()
         if name is not None:
-            if b"\n" in value or b"\r" in value:
-                value = _unfold(value)
-            fields.append((name.decode("ascii"), value.strip()[:MAX_VALUE_BYTES]))
+            fields.append((name.decode("ascii"), _clean_value(value)))
             if len(fields) >= MAX_FIELDS:
                 break
         elif other and not other.isspace():
             if not fields and other.startswith((b"From ", b">From ")):
                 continue
-            if last_known is None:
-                last_known = max((known.start() for known in _KNOWN_FIELD.finditer(block)), default=-1)
             if match.end() > last_known:
                 return fields, match.start()
     return fields, len(block)
+
+
+def _clean_value(value: bytes) -> bytes:
+    value = value.strip()
+    if b"\n" in value or b"\r" in value:
+        value = _unfold(value)
+    return value[:MAX_VALUE_BYTES]
 
 
 def decode_value(raw: bytes) -> str:
