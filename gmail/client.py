@@ -1,4 +1,4 @@
-"""What all mailboxes of a process share: built Gmail and People calls, transport, budget, some threads.
+"""What all mailboxes of a process share: built Gmail and People calls, transport, budget.
 
 Requests are built by google-api-python-client from the discovery documents that it ships; building the
 document once and keeping its resources makes a request cost 50 µs instead of 1.8 ms.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import httplib2
@@ -52,14 +51,12 @@ class Gmail:
         config: GoogleConfig,
         http: Http | None = None,
         budget: Budget | None = None,
-        workers: int = 16,
     ) -> None:
         self.config = config
         self.http: Http = http or Http(
             connect_timeout_s=config.connect_timeout_s, read_timeout_s=config.read_timeout_s
         )
         self.budget: Budget = budget or LocalBudget(config.units_per_minute, config.requests_in_flight)
-        self.workers = ThreadPoolExecutor(workers, thread_name_prefix="gmail")
         users = self._built("gmail", "v1", config.gmail_endpoint).users()
         self.users: Any = users
         self.messages: Any = users.messages()
@@ -84,8 +81,7 @@ class Gmail:
         return self._people
 
     def close(self) -> None:
-        """Ends the threads and closes the connections."""
-        self.workers.shutdown(wait=True, cancel_futures=True)
+        """Closes the connections."""
         self.http.close()
 
     def call(

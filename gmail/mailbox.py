@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from googleapiclient.http import HttpRequest
@@ -330,11 +330,18 @@ class Mailbox:
             except GoogleError as error:
                 return error
 
-        ahead: deque[tuple[str, Future[T | GoogleError]]] = deque()
-        for message_id in message_ids:
-            ahead.append((message_id, self._gmail.workers.submit(attempt, message_id)))
-            if len(ahead) >= self._gmail.config.requests_in_flight:
-                first, future = ahead.popleft()
-                yield first, future.result()
-        for first, future in ahead:
-            yield first, future.result()
+        in_flight = self._gmail.config.requests_in_flight
+        ids = list(message_ids)
+        if len(ids) <= 1 or in_flight == 1:
+            yield from ((message_id, attempt(message_id)) for message_id in ids)
+            return
+        # Threads of this call's own: a mailbox that hangs or waits for units holds up no other one.
+        pool = ThreadPoolExecutor(min(in_flight, len(ids)), thread_name_prefix="gmail")
+        ahead: deque[Future[T | GoogleError]] = deque()
+        try:
+            for number, message_id in enumerate(ids):
+                while len(ahead) < in_flight and number + len(ahead) < len(ids):
+                    ahead.append(pool.submit(attempt, ids[number + len(ahead)]))
+                yield message_id, ahead.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
