@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import and_, or_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select, tuple_
 
@@ -93,26 +92,6 @@ def row(
         "message_id_hash": id_hash(own_id) if own_id and verdict.left_thread else None,
         "left_thread": verdict.left_thread,
     }
-
-
-def write(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """One decision for each Gmail id (I1). One that is there changes only if another one is made; synced stays."""
-    if not rows:
-        return
-    statement = insert(Decision)
-    new = statement.excluded
-    changed = {name: new[name] for name in rows[0] if name not in ("account_id", "gmail_id")}
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["account_id", "gmail_id"],
-            set_=changed,
-            where=and_(
-                col(Decision.outcome) != Outcome.SYNCED,
-                or_(col(Decision.outcome) != new.outcome, col(Decision.rule) != new.rule),
-            ),
-        ),
-        rows,
-    )
 
 
 def fail(session: Session, account_id: str, gmail_id: str, error: str, next_try_at: datetime) -> int:

@@ -27,10 +27,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import case, func
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from crm.addresses import email_key
+from crm.bulk import Rows
 from crm.world import author_key, id_key, stamp_of
 from mail.addresses import read_addresses
 from mail.headers import raw_value
@@ -222,9 +222,12 @@ def match(session: Session, location_id: str, mail: Mail, account_id: str | None
 
 def claim_keys(session: Session, location_id: str, claims: Sequence[tuple[str, str]]) -> None:
     """Make messages known by keys: (key, message id) pairs; a key that is another message's stays that one's."""
-    rows = [
-        {"location_id": location_id, "key": key, "message_id": message_id}
-        for key, message_id in sorted(dict(reversed(claims)).items())
-    ]
-    if rows:
-        session.execute(insert(MatchKey).on_conflict_do_nothing(), rows)
+    rows = Rows()
+    for key, message_id in sorted(dict(reversed(claims)).items()):
+        rows.add(MatchKey, {"location_id": location_id, "key": key, "message_id": message_id})
+    rows.write(session)
+
+
+def key_rows(location_id: str, keys: MailKeys, message_id: str) -> list[dict[str, str]]:
+    """Rows by which a message is known."""
+    return [{"location_id": location_id, "key": key, "message_id": message_id} for key in keys.all]

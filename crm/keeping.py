@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import load_only
 from sqlmodel import Session, col, select
@@ -31,18 +30,20 @@ from crm import (
 )
 from crm.addresses import domain_of, email_key
 from crm.attachments import StoredAttachment
+from crm.bulk import Rows
 from crm.headline import Headline
 from crm.identity import MailKeys
 from crm.notices import NoticeEffect
 from crm.policy import NewContact, Verdict
 from crm.recording import NewMessage
+from crm.replies import Answer
 from crm.world import NEW_MESSAGE, NEW_THREAD, World, ancestors, id_key, load_world, people
 from mail import bounce, classify
 from mail.message import Mail
 from models import Account, Decision, GmailMessage, GmailThread, Message, Participant
 from models.columns import now
 from models.ids import new_id
-from models.states import ContactSource, Direction, Outcome, Role
+from models.states import ContactSource, Direction, Role
 
 COUNTS_AS_REPLY = frozenset({recording.OWN_KIND, "list", "calendar"})
 """Kinds that somebody may have written; what machines answer is no reply (S20)."""
@@ -156,7 +157,7 @@ class Keeper:
     def keep(self, decided: Sequence[tuple[Item, Verdict]]) -> list[Filed]:
         """Write everything down; the answer is in the order of the items."""
         filed = {item.headline.gmail_id: Filed(item.headline.gmail_id, verdict) for item, verdict in decided}
-        kept_before = self._kept_before(list(filed))
+        kept_before = self._world.kept if self._account is not None else {}
         synced: list[tuple[Item, Mail, Verdict]] = []
         skipped: list[tuple[Item, Verdict]] = []
         for item, verdict in sorted(decided, key=lambda one: _in_time(one[0])):
@@ -170,35 +171,18 @@ class Keeper:
             else:
                 skipped.append((item, verdict))
         self._take_all(synced, filed)
+        rows = Rows()
         if self._account is not None:
-            self._note_copies(self._account, synced, filed)
-            self._decide(self._account, synced, skipped, filed)
+            self._note_copies(self._account, synced, filed, rows)
+            self._decide(self._account, synced, skipped, filed, rows)
+        self._conversations = recording.record(
+            self._session, self._location_id, list(self._new.values()), rows
+        )
         self._mark_replies(synced, filed)
         for item, verdict in (*((item, verdict) for item, _, verdict in synced), *skipped):
             filed[item.headline.gmail_id].effect = self._effect(item, verdict, filed[item.headline.gmail_id])
         self._tell(filed.values())
         return [filed[item.headline.gmail_id] for item, _ in decided]
-
-    def _kept_before(self, gmail_ids: Sequence[str]) -> dict[str, str]:
-        if self._account is None:
-            return {}
-        return dict(
-            self._session.exec(
-                select(Decision.gmail_id, GmailMessage.message_id)
-                .join(
-                    GmailMessage,
-                    and_(
-                        col(GmailMessage.account_id) == col(Decision.account_id),
-                        col(GmailMessage.gmail_id) == col(Decision.gmail_id),
-                    ),
-                )
-                .where(
-                    Decision.account_id == self._account.id,
-                    col(Decision.gmail_id).in_(gmail_ids),
-                    Decision.outcome == Outcome.SYNCED,
-                )
-            ).all()
-        )
 
     # Messages
     def _take_all(self, synced: Sequence[tuple[Item, Mail, Verdict]], filed: dict[str, Filed]) -> None:
@@ -224,7 +208,6 @@ class Keeper:
             self._resolve(item, mail, verdict, filed[item.headline.gmail_id])
         for item, mail, verdict, own, message_id in fresh:
             self._new[message_id] = self._new_message(item, mail, verdict, own, message_id)
-        self._conversations = recording.record(self._session, self._location_id, list(self._new.values()))
         self._add_copies([copy for copy in copies if copy[3] in self._existing])
 
     def _load(self, message_ids: Sequence[str]) -> None:
@@ -284,6 +267,7 @@ class Keeper:
             thread_id=thread_id,
             opens_thread=verdict.thread_id == NEW_THREAD + headline.gmail_id,
             sent_at=headline.internal_date,
+            kind=recording.kind_of(verdict.kind or classify.kind(mail)),
             mixes=verdict.mixes,
             forwarded=verdict.forwarded,
             answers=self._id(verdict.answers),
@@ -365,13 +349,17 @@ class Keeper:
 
     # What the mailbox has of them
     def _note_copies(
-        self, account: Account, synced: Sequence[tuple[Item, Mail, Verdict]], filed: dict[str, Filed]
+        self,
+        account: Account,
+        synced: Sequence[tuple[Item, Mail, Verdict]],
+        filed: dict[str, Filed],
+        rows: Rows,
     ) -> None:
-        copies, links = [], {}
         for item, _, _ in synced:
             headline = item.headline
-            message_id = filed[headline.gmail_id].message_id
-            copies.append(
+            message_id = filed[headline.gmail_id].message_id or ""
+            rows.add(
+                GmailMessage,
                 {
                     "account_id": account.id,
                     "gmail_id": headline.gmail_id,
@@ -381,17 +369,17 @@ class Keeper:
                     "sent": headline.sent,
                     "unread": headline.unread,
                     "deleted": False,
-                }
+                },
             )
-            links[headline.gmail_thread_id, self._thread_of(message_id or "")] = {
-                "account_id": account.id,
-                "gmail_thread_id": headline.gmail_thread_id,
-                "thread_id": self._thread_of(message_id or ""),
-                "created_at": now(),
-            }
-        if copies:
-            self._session.execute(insert(GmailMessage).on_conflict_do_nothing(), copies)
-            self._session.execute(insert(GmailThread).on_conflict_do_nothing(), list(links.values()))
+            rows.add(
+                GmailThread,
+                {
+                    "account_id": account.id,
+                    "gmail_thread_id": headline.gmail_thread_id,
+                    "thread_id": self._thread_of(message_id),
+                    "created_at": now(),
+                },
+            )
 
     def _thread_of(self, message_id: str) -> str:
         new = self._new.get(message_id)
@@ -403,35 +391,29 @@ class Keeper:
         synced: Sequence[tuple[Item, Mail, Verdict]],
         skipped: Sequence[tuple[Item, Verdict]],
         filed: dict[str, Filed],
+        rows: Rows,
     ) -> None:
-        rows = [
-            decisions.row(
-                account.id,
-                item.headline.gmail_id,
-                verdict,
-                filed[item.headline.gmail_id].message_id,
-                item.headline,
-            )
-            for item, _, verdict in synced
-        ]
-        rows += [
-            decisions.row(account.id, item.headline.gmail_id, verdict, self._id(verdict.about), item.headline)
-            for item, verdict in skipped
-        ]
-        decisions.write(self._session, rows)
+        for item, _, verdict in synced:
+            head = item.headline
+            message_id = filed[head.gmail_id].message_id
+            rows.add(Decision, decisions.row(account.id, head.gmail_id, verdict, message_id, head))
+        for item, verdict in skipped:
+            head = item.headline
+            about = self._id(verdict.about)
+            rows.add(Decision, decisions.row(account.id, head.gmail_id, verdict, about, head))
 
     # What follows
     def _mark_replies(self, synced: Sequence[tuple[Item, Mail, Verdict]], filed: dict[str, Filed]) -> None:
-        """An inbound answer of a person marks what it answers, else our newest mail before it in the thread (S24)."""
-        for item, mail, verdict in synced:
+        """An inbound answer of a person marks what it answers, else our newest mail before it (S24)."""
+        answers = []
+        for item, _, verdict in synced:
             new = self._new.get(filed[item.headline.gmail_id].message_id or "")
             if new is None or new.direction is not Direction.INBOUND or new.opens_thread:
                 continue
-            if recording.kind_of(mail) not in COUNTS_AS_REPLY:
-                continue
-            answered = replies.mark(self._session, new.thread_id, self._id(verdict.answers), new.sent_at)
-            if answered is not None:
-                events.emit(self._session, self._location_id, events.MESSAGE_UPDATED, answered)
+            if new.kind in COUNTS_AS_REPLY:
+                answers.append(Answer(new.thread_id, self._id(verdict.answers), new.sent_at))
+        for answered in replies.mark(self._session, answers):
+            events.emit(self._session, self._location_id, events.MESSAGE_UPDATED, answered)
 
     def _effect(self, item: Item, verdict: Verdict, result: Filed) -> NoticeEffect | None:
         if item.mail is None:
@@ -444,7 +426,7 @@ class Keeper:
             return None
         if verdict.rule not in ("S20", "S8") or item.headline.sent:
             return None
-        if classify.kind(item.mail) not in notices.KINDS:
+        if verdict.kind not in notices.KINDS:
             return None
         if about is None and result.message_id is not None:
             notice = bounce.read(item.mail)
@@ -483,4 +465,6 @@ def skip(
     """Write down that an id does not sync; for ids of which no headline is there (S31: gone, aside)."""
     row = decisions.row(account.id, gmail_id, verdict, None)
     row["gmail_thread_id"], row["internal_date"] = gmail_thread_id, internal_date
-    decisions.write(session, [row])
+    rows = Rows()
+    rows.add(Decision, row)
+    rows.write(session)

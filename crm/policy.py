@@ -50,7 +50,7 @@ class Verdict:
     conversation it goes (S15), thread_id: the thread; either may be provisional. answers: the message that it
     answers. mixes: colleagues take part beside the mailbox's owner. needs_body: the headers do not suffice,
     decide again with the whole mail. left_thread: its answers do not sync either (S18). about: the mail that a
-    notice is about (S19, S20).
+    notice is about (S19, S20). kind: as `mail.classify` tells it, where the body was here.
     """
 
     outcome: Outcome
@@ -66,6 +66,7 @@ class Verdict:
     needs_body: bool = False
     left_thread: bool = False
     about: str | None = None
+    kind: str | None = None
 
     @property
     def synced(self) -> bool:
@@ -140,6 +141,10 @@ class Case:
     def sending_contact(self) -> ContactRef | None:
         writer = author(self.mail)
         return None if self.outbound or writer is None else self.contact(writer)
+
+    @cached_property
+    def kind(self) -> str | None:
+        return classify.kind(self.body) if self.body is not None else None
 
     @cached_property
     def is_forward(self) -> bool:
@@ -217,7 +222,15 @@ class Case:
 
     # Verdicts
     def skip(self, rule: str, detail: str, *, left_thread: bool = False, about: str | None = None) -> Verdict:
-        return Verdict(Outcome.SKIPPED, rule, detail, self.direction, left_thread=left_thread, about=about)
+        return Verdict(
+            Outcome.SKIPPED,
+            rule,
+            detail,
+            self.direction,
+            left_thread=left_thread,
+            about=about,
+            kind=self.kind,
+        )
 
     def sync(
         self,
@@ -240,6 +253,7 @@ class Case:
             forwarded=self.is_forward,
             mixes=bool(self.colleagues),
             about=about,
+            kind=self.kind,
         )
 
     def read(self, rule: str, detail: str) -> Verdict:
@@ -308,7 +322,7 @@ def s20_notice(case: Case) -> Verdict | None:
     obvious = classify.headers_suffice_notice(case.headline.mail)
     if case.body is None:
         return case.read("S20", "a mail server's notice") if obvious else None
-    kind = classify.kind(case.body)
+    kind = case.kind
     if kind not in _WORDS:
         return None
     notice = bounce.read(case.body)

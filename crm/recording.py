@@ -17,10 +17,10 @@ from sqlmodel import Session, col, select
 from crm import identity
 from crm.addresses import email_key
 from crm.attachments import StoredAttachment
+from crm.bulk import Rows
 from crm.identity import MailKeys
-from mail import classify
 from mail.message import Address, Mail
-from models import Attachment, Conversation, Message, Participant, Thread
+from models import Attachment, Conversation, MatchKey, Message, Participant, Thread
 from models.columns import now
 from models.ids import new_id
 from models.states import Direction, MessageStatus, Role
@@ -43,6 +43,7 @@ class NewMessage:
     thread_id: str
     sent_at: datetime
     opens_thread: bool = False
+    kind: str = OWN_KIND
     mixes: bool = False
     forwarded: bool = False
     answers: str | None = None
@@ -56,37 +57,38 @@ class NewMessage:
     id: str = field(default_factory=lambda: new_id("msg"))
 
 
-def kind_of(mail: Mail) -> str:
-    """The message's kind as the API names it."""
-    kind = classify.kind(mail)
-    return OWN_KIND if kind == "message" else kind
+def kind_of(classified: str) -> str:
+    """The kind of `mail.classify` as the API names it."""
+    return OWN_KIND if classified == "message" else classified
 
 
-def record(session: Session, location_id: str, new: Sequence[NewMessage]) -> dict[str, str]:
+def record(session: Session, location_id: str, new: Sequence[NewMessage], rows: Rows) -> dict[str, str]:
     """Write new messages with all that belongs to them, in a fixed number of statements.
+
+    Args:
+        rows: what is written with them, such as their copies and decisions; empty afterwards.
 
     Returns:
         conversation ids by contact.
     """
     if not new:
+        rows.write(session)
         return {}
     conversations = conversations_of(session, location_id, {one.owner for one in new})
-    _open_threads(session, location_id, new, conversations)
-    session.execute(
-        insert(Message), [_message_row(location_id, one, conversations[one.owner]) for one in new]
-    )
-    people = [
-        row
-        for one in new
-        for row in participant_rows(location_id, one.id, one.mail, one.contacts, more_bcc=one.more_bcc)
-    ]
-    if people:
-        session.execute(insert(Participant), people)
-    files = [row for one in new for row in _attachment_rows(one)]
-    if files:
-        session.execute(insert(Attachment), files)
-    identity.claim_keys(session, location_id, [(key, one.id) for one in new for key in one.keys.all])
-    _count(session, new, conversations)
+    counts = _counts(new)
+    for one in new:
+        conversation_id = conversations[one.owner]
+        if one.opens_thread:
+            rows.add(Thread, _thread_row(location_id, one, conversation_id, counts.pop(one.thread_id)))
+        rows.add(Message, _message_row(location_id, one, conversation_id))
+        rows.add(
+            Participant,
+            *participant_rows(location_id, one.id, one.mail, one.contacts, more_bcc=one.more_bcc),
+        )
+        rows.add(Attachment, *_attachment_rows(one))
+        rows.add(MatchKey, *identity.key_rows(location_id, one.keys, one.id))
+    rows.write(session)
+    _count(session, new, counts, conversations)
     return conversations
 
 
@@ -107,24 +109,35 @@ def conversations_of(session: Session, location_id: str, contact_ids: Iterable[s
     return found
 
 
-def _open_threads(
-    session: Session, location_id: str, new: Sequence[NewMessage], conversations: dict[str, str]
-) -> None:
-    rows = [
-        {
-            "id": one.thread_id,
-            "location_id": location_id,
-            "conversation_id": conversations[one.owner],
-            "subject": one.mail.subject,
-            "created_at": now(),
-            "message_count": 0,
-            "mixed": False,
-        }
-        for one in new
-        if one.opens_thread
-    ]
-    if rows:
-        session.execute(insert(Thread), rows)
+@dataclass(slots=True)
+class _Count:
+    messages: int
+    last_at: datetime
+    mixed: bool
+
+
+def _counts(new: Sequence[NewMessage]) -> dict[str, _Count]:
+    """What the page adds to each thread."""
+    counts: dict[str, _Count] = {}
+    for one in new:
+        count = counts.setdefault(one.thread_id, _Count(0, one.sent_at, False))
+        count.messages += 1
+        count.last_at = max(count.last_at, one.sent_at)
+        count.mixed = count.mixed or one.mixes
+    return counts
+
+
+def _thread_row(location_id: str, one: NewMessage, conversation_id: str, count: _Count) -> dict[str, Any]:
+    return {
+        "id": one.thread_id,
+        "location_id": location_id,
+        "conversation_id": conversation_id,
+        "subject": one.mail.subject,
+        "created_at": now(),
+        "message_count": count.messages,
+        "last_message_at": count.last_at,
+        "mixed": count.mixed,
+    }
 
 
 def _message_row(location_id: str, one: NewMessage, conversation_id: str) -> dict[str, Any]:
@@ -139,7 +152,7 @@ def _message_row(location_id: str, one: NewMessage, conversation_id: str) -> dic
         "thread_id": one.thread_id,
         "contact_id": one.owner,
         "direction": one.direction,
-        "kind": kind_of(mail),
+        "kind": one.kind,
         "forwarded": one.forwarded,
         "status": MessageStatus.SENT if outbound else MessageStatus.RECEIVED,
         "subject": mail.subject,
@@ -238,22 +251,22 @@ _COUNT_CONVERSATIONS = sql(
 )
 
 
-def _count(session: Session, new: Sequence[NewMessage], conversations: dict[str, str]) -> None:
+def _count(
+    session: Session, new: Sequence[NewMessage], counts: dict[str, _Count], conversations: dict[str, str]
+) -> None:
     """Counts and last moments; rows are held in order of their ids, so that two pages never cross."""
-    threads: dict[str, tuple[int, datetime, bool]] = {}
     latest: dict[str, datetime] = {}
     for one in new:
-        count, last, mixed = threads.get(one.thread_id, (0, one.sent_at, False))
-        threads[one.thread_id] = (count + 1, max(last, one.sent_at), mixed or one.mixes)
         conversation = conversations[one.owner]
         latest[conversation] = max(latest.get(conversation, one.sent_at), one.sent_at)
-    session.execute(
-        _COUNT_THREADS,
-        {
-            "ids": list(threads),
-            "counts": [count for count, _, _ in threads.values()],
-            "lasts": [last for _, last, _ in threads.values()],
-            "mixed": [mixed for _, _, mixed in threads.values()],
-        },
-    )
+    if counts:
+        session.execute(
+            _COUNT_THREADS,
+            {
+                "ids": list(counts),
+                "counts": [count.messages for count in counts.values()],
+                "lasts": [count.last_at for count in counts.values()],
+                "mixed": [count.mixed for count in counts.values()],
+            },
+        )
     session.execute(_COUNT_CONVERSATIONS, {"ids": list(latest), "lasts": list(latest.values())})

@@ -80,7 +80,7 @@ class World:
     page names. user_keys: those of them that are users'. contacts: by email key, first created first (S15).
     threads: by Gmail thread id, oldest first. known: by Message-ID hash, first created first. left: hashes of
     Message-IDs that left their thread (S18). mixed: threads that became so in this page. auto_bcc: email key
-    to user id (S16).
+    to user id (S16). kept: messages of Gmail ids that have synced already.
     """
 
     location_id: str
@@ -95,6 +95,7 @@ class World:
     internal_domains: frozenset[str] = frozenset()
     auto_bcc_domain: str = ""
     auto_bcc: Mapping[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
     contacts: dict[str, tuple[ContactRef, ...]] = field(default_factory=dict)
     threads: dict[str, tuple[ThreadRef, ...]] = field(default_factory=dict)
     known: dict[str, tuple[KnownMessage, ...]] = field(default_factory=dict)
@@ -216,6 +217,10 @@ UNION ALL
 SELECT 'pause', jsonb_build_array(rule, extract(epoch FROM started_at), extract(epoch FROM ended_at))
   FROM account_pauses WHERE account_id = :account_id
 UNION ALL
+SELECT 'kept', jsonb_build_array(d.gmail_id, g.message_id)
+  FROM decisions d JOIN gmail_messages g ON g.account_id = d.account_id AND g.gmail_id = d.gmail_id
+ WHERE d.account_id = :account_id AND d.gmail_id = ANY(:gmail_ids) AND d.outcome = 'synced'
+UNION ALL
 SELECT 'auto_bcc', jsonb_build_array(auto_bcc_token, id)
   FROM users WHERE auto_bcc_token = ANY(:tokens) AND location_id = :location_id
 UNION ALL
@@ -315,6 +320,7 @@ def load_location_world(
             "account_id": account_id,
             "keys": list(keys | {mailbox_key(key) for key in keys}),
             "tokens": tokens,
+            "gmail_ids": [headline.gmail_id for headline in headlines],
             "gmail_threads": list({headline.gmail_thread_id for headline in headlines}),
             "ids": list(ids),
             "id_keys": [id_key(one) for one in ids],
@@ -372,6 +378,9 @@ class _World:
     def _pause(self, rule: str, started: float, ended: float | None) -> None:
         end = None if ended is None else datetime.fromtimestamp(float(ended), UTC)
         self.pauses.append(Pause(rule, datetime.fromtimestamp(float(started), UTC), end))
+
+    def _kept(self, gmail_id: str, message_id: str) -> None:
+        self.world.kept[gmail_id] = message_id
 
     def _auto_bcc(self, token: str, user_id: str) -> None:
         self.auto_bcc[f"{token}@{self.world.auto_bcc_domain}"] = user_id

@@ -23,6 +23,9 @@ class Message(SQLModel, table=True):
         one_of("status", MessageStatus, "messages"),
         Index("ix_messages_conversation_sent", "conversation_id", "sent_at", "id"),
         Index("ix_messages_thread_sent", "thread_id", "sent_at"),
+        Index(
+            "ix_messages_thread_outbound", "thread_id", "sent_at", postgresql_where="direction = 'outbound'"
+        ),
         Index("ix_messages_location_message_id", "location_id", "message_id_header"),
         Index("ix_messages_search", "search", postgresql_using="gin"),
         Index(

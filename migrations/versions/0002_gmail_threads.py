@@ -24,11 +24,18 @@ def upgrade() -> None:
     op.create_index(
         "ix_decisions_left", "decisions", ["message_id_hash"], postgresql_where=sa.text("left_thread")
     )
+    op.create_index(
+        "ix_messages_thread_outbound",
+        "messages",
+        ["thread_id", "sent_at"],
+        postgresql_where=sa.text("direction = 'outbound'"),
+    )
     op.add_column("threads", sa.Column("mixed", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.alter_column("threads", "mixed", server_default=None)
 
 
 def downgrade() -> None:
     op.drop_column("threads", "mixed")
+    op.drop_index("ix_messages_thread_outbound", table_name="messages")
     op.drop_index("ix_decisions_left", table_name="decisions")
     op.drop_table("gmail_threads")

@@ -1,0 +1,95 @@
+"""Rows of many tables written in one statement, so that a page costs one round trip and not one for each row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import TextClause
+from sqlalchemy import text as sql
+from sqlmodel import Session, SQLModel
+
+from models import (
+    Attachment,
+    Decision,
+    GmailMessage,
+    GmailThread,
+    MatchKey,
+    Message,
+    Participant,
+    Thread,
+)
+from models.states import Outcome
+
+_TABLES: tuple[type[SQLModel], ...] = (
+    Thread,
+    Message,
+    Participant,
+    Attachment,
+    MatchKey,
+    GmailMessage,
+    GmailThread,
+    Decision,
+)
+_DECISION_COLUMNS = tuple(name for name in Decision.model_fields if name not in ("account_id", "gmail_id"))
+_CONFLICT: Mapping[type[SQLModel], str] = {
+    MatchKey: "ON CONFLICT DO NOTHING",
+    GmailMessage: "ON CONFLICT DO NOTHING",
+    GmailThread: "ON CONFLICT DO NOTHING",
+    # One decision for each Gmail id (I1): another one replaces it, except that what synced stays.
+    Decision: (
+        "ON CONFLICT (account_id, gmail_id) DO UPDATE SET "
+        + ", ".join(f"{name} = excluded.{name}" for name in _DECISION_COLUMNS)
+        + f" WHERE decisions.outcome <> '{Outcome.SYNCED}'"
+        " AND (decisions.outcome <> excluded.outcome OR decisions.rule <> excluded.rule)"
+    ),
+}
+
+
+class Rows:
+    """Rows to insert; every row of a table names the same columns. Those that exist stay as they are."""
+
+    def __init__(self) -> None:
+        self._rows: dict[type[SQLModel], list[dict[str, Any]]] = {}
+
+    def add(self, table: type[SQLModel], *rows: dict[str, Any]) -> None:
+        """Add rows as column values; moments are aware, JSON columns plain values."""
+        if rows:
+            self._rows.setdefault(table, []).extend(rows)
+
+    def write(self, session: Session) -> None:
+        """Insert all of them at once; foreign keys among them hold, since they are checked at the statement's end."""
+        tables = tuple(table for table in _TABLES if self._rows.get(table))
+        if not tables:
+            return
+        columns = tuple(tuple(self._rows[table][0]) for table in tables)
+        session.execute(
+            _statement(tables, columns),
+            {_name(table): json.dumps(self._rows[table], default=_plain) for table in tables},
+        )
+        self._rows.clear()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"not a column value: {type(value).__name__}")
+
+
+def _name(table: type[SQLModel]) -> str:
+    return str(table.__tablename__)
+
+
+@lru_cache(maxsize=64)
+def _statement(tables: tuple[type[SQLModel], ...], columns: tuple[tuple[str, ...], ...]) -> TextClause:
+    parts = []
+    for table, names in zip(tables, columns, strict=True):
+        listed = ", ".join(f'"{name}"' for name in names)
+        name = _name(table)
+        insert = ("INSERT INTO", name, f"({listed})", "SELECT", listed, "FROM json_populate_recordset")
+        source = f"(CAST(NULL AS {name}), CAST(:{name} AS json))"
+        parts.append(f"in_{name} AS ({' '.join(insert)}{source} {_CONFLICT.get(table, '')})")
+    return sql(f"WITH {', '.join(parts)} SELECT 1")
