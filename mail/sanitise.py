@@ -152,7 +152,7 @@ _IMAGE = re.compile(r'<img((?: [a-z-]+="[^"]*+")*+)>')
 _SRC = re.compile(r' src="([^"]*+)"')
 _TAG = re.compile(r'<[a-z][a-z0-9]*+(?: [a-z-]++="[^"]*+")*+>')
 _STYLE = re.compile(r' style="([^"]*+)"')
-_WILD_STYLE = re.compile(r"[\\(]|margin[a-z-]{0,12}:[^;\"]{0,100}-|-moz-|behavio", re.IGNORECASE)
+_WILD_STYLE = re.compile(r"\\|(?<!rgb)(?<!rgba)\(|margin[a-z-]{0,12}:[^;\n]{0,100}-")
 _HARMLESS_FUNCTION = re.compile(r"(?:rgba?|hsla?|calc|min|max|clamp)\([^()]*\)", re.IGNORECASE)
 _DECLARATION = re.compile(r"(?:[^;\"'()]++|\"[^\"]*+\"|'[^']*+'|\([^()]*+\)|[\"'()])++")
 _NEGATIVE = re.compile(r"(?:^|[\s:(])-[\d.]")
@@ -215,7 +215,7 @@ def safe_html(html: str, cid_urls: Mapping[str, str] | None = None, remote_image
         return ""
     html = bounded(html.replace("\x00", ""))
     cleaned = (_data_cleaner if "data:image" in html else _cleaner).clean(html)
-    if _WILD_STYLE.search(cleaned) is not None:
+    if _WILD_STYLE.search("\n".join(set(_STYLE.findall(cleaned))).lower()) is not None:
         cleaned = _TAG.sub(_tame, cleaned)
     if "<img" in cleaned:
         urls = cid_urls or {}
@@ -264,7 +264,7 @@ def _is_tame(declaration: str) -> bool:
     if "\\" in declaration or "(" in _HARMLESS_FUNCTION.sub("", _HARMLESS_FUNCTION.sub("", declaration)):
         return False
     name = declaration.partition(":")[0].strip().lower()
-    return not (name.startswith("margin") and _NEGATIVE.search(declaration))
+    return not (name.startswith("margin") and ("(" in declaration or _NEGATIVE.search(declaration)))
 
 
 def _ground(html: str) -> str:
