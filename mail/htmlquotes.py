@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from mail.replylines import attribution_start, header_block, is_forward_marker, is_original_message
+from mail.htmllimits import bounded
+from mail.replylines import attribution_start
+from mail.replymarks import marks_of
 
 MAX_HTML = 2_000_000
 """Characters of html that are split; longer html counts as new as a whole."""
@@ -14,6 +16,29 @@ MAX_HTML = 2_000_000
 MAX_QUOTES = 500
 """Blockquotes that are looked at."""
 MAX_DEPTH = 500
+MAX_HOLDERS = 20
+MAX_NODES = 8_000
+_BLOCKS = frozenset(
+    {
+        "p",
+        "div",
+        "li",
+        "tr",
+        "td",
+        "th",
+        "table",
+        "blockquote",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "section",
+        "pre",
+        "body",
+        "center",
+    }
+)
+_BREAKS = frozenset({"br", "hr"})
 
 _QUOTES = ", ".join(
     (
@@ -91,7 +116,7 @@ def split_html(html: str) -> tuple[str, str]:
 
 
 def _split(html: str) -> tuple[str, str]:
-    tree = LexborHTMLParser(html)
+    tree = LexborHTMLParser(bounded(html))
     body = tree.body
     if body is None:
         return html, ""
@@ -206,25 +231,69 @@ def _cut_from(mark: LexborNode, body: LexborNode) -> str:
 
 
 def _mark_by_words(body: LexborNode) -> LexborNode | None:
-    """A block that by its words starts a quoted mail, where no client left a mark of its own."""
-    seen = 0
-    for node in body.css("p, div, hr, b, span, td, pre, font"):
-        seen += 1
-        if seen > 3000:
-            return None
-        if node.css_first("p, div, table, blockquote") is not None:
-            continue
-        text = node.text(deep=True, separator="\n") or ""
-        if not text.strip() or len(text) > 2000:
-            continue
-        lines = [line for line in (" ".join(piece.split()) for piece in text.split("\n")) if line]
-        joined = [" ".join(lines)]
-        if (
-            is_original_message(joined[0])
-            or is_forward_marker(joined[0])
-            or header_block(lines, 0) is not None
-        ):
-            return node
-        if len(joined[0]) < 400 and attribution_start(joined, 0) is not None:
-            return node
-    return None
+    """The node with which a quoted mail starts by its words, where no client left a mark of its own."""
+    lines = _lines(body)
+    marks = marks_of([text for text, _ in lines])
+    starts = [at for at in (marks.find("s"), marks.find("h")) if at >= 0]
+    return lines[min(starts)][1] if starts else None
+
+
+def _lines(body: LexborNode) -> list[tuple[str, LexborNode]]:
+    """The lines of the body as blocks and breaks make them, quoted ones with ">", each with its first text
+    node.
+    """
+    lines: list[tuple[str, LexborNode]] = []
+    pieces: list[str] = []
+    first: LexborNode | None = None
+    block = -1
+    prefix = ""
+
+    def end_line() -> None:
+        nonlocal first
+        text = " ".join("".join(pieces).split())
+        if text and first is not None:
+            lines.append((prefix + text, first))
+        pieces.clear()
+        first = None
+
+    for seen, node in enumerate(body.traverse(include_text=True)):
+        if seen > MAX_NODES:
+            break
+        if node.tag == "-text":
+            text = node.text_content or ""
+            if not text.strip():
+                pieces.append(" ")
+                continue
+            holder, quoted, hidden = _holder(node)
+            if hidden:
+                continue
+            if holder != block:
+                end_line()
+                block = holder
+                prefix = "> " if quoted else ""
+            first = first if first is not None else node
+            pieces.append(text)
+        elif node.tag in _BREAKS:
+            end_line()
+    end_line()
+    return lines
+
+
+def _holder(node: LexborNode) -> tuple[int, bool, bool]:
+    """The innermost block around a text node (its id), whether a blockquote holds it, and whether it is no
+    text at all.
+    """
+    parent = node.parent
+    block = -1
+    for _ in range(MAX_HOLDERS):
+        if parent is None:
+            break
+        tag = parent.tag
+        if tag in {"style", "script", "title", "head"}:
+            return block, False, True
+        if tag == "blockquote":
+            return (parent.mem_id if block < 0 else block), True, False
+        if block < 0 and tag in _BLOCKS:
+            block = parent.mem_id
+        parent = parent.parent
+    return block, False, False

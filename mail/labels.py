@@ -270,6 +270,7 @@ forwarded block.
 
 # Verbs of attribution lines. A line must also carry a date, an address, or stand right above quoted lines.
 WROTE = _table(
+    "napisana przez|napisana|missatge de|şunları yazdı|napísala|skrifar|zapisał|scrisse|έγραψαν|yozdi",
     "wrote|writes|sent|said|schrieb|schrieb am|geschrieben|a écrit|écrivait|ha écrit|escribió|escribio",
     "escreveu|ha scritto|scrive|schreef|geschreven|skrev|skriver|kirjoitti|skrifaði|ritaði|kirjutas",
     "rakstīja|rašė|parašė|napisał|napisała|napisał(a)|pisze|napsal",

@@ -25,13 +25,8 @@ from itertools import pairwise
 from mail import htmltext
 from mail.htmlquotes import split_html
 from mail.message import Mail
-from mail.replylines import (
-    attribution_start,
-    is_quoted,
-    is_telling,
-    shared_attribution,
-    splitter,
-)
+from mail.replylines import attribution_start, is_quoted, splitter
+from mail.replymarks import marks_of, with_own_lines
 from mail.signatures import trailing_signature
 
 __all__ = ["Split", "split", "split_html"]
@@ -57,17 +52,33 @@ def split(body: str | Mail | None, html: str | None = None) -> Split:
     """
     if isinstance(body, Mail):
         return split(body.text, body.html)
-    if body is not None and body.strip():
-        return _split_text(body)
-    if not html:
-        return Split("", "")
-    new, quoted = split_html(html)
-    new_text = htmltext.text_of(new)
+    text = body or ""
+    if text.strip():
+        split_text = _split_text(text)
+        return split_text if split_text.quoted_text or not html else _by_html(text, html) or split_text
+    return (_by_html("", html) or _split_text(htmltext.text_of(html))) if html else Split("", "")
+
+
+def _by_html(text: str, html: str) -> Split | None:
+    """Cuts where the html's marks say: clients mark quotes there that the plain text does not show."""
+    new_html, quoted_html = split_html(html)
+    quoted = htmltext.text_of(quoted_html)
     if not quoted:
-        return _split_text(new_text)
-    below = _split_text(new_text)
-    rest = htmltext.text_of(quoted)
-    return Split(below.new_text, f"{below.quoted_text}\n{rest}".strip())
+        return None
+    if not text.strip():
+        new = _split_text(htmltext.text_of(new_html))
+        return Split(new.new_text, _trim(f"{new.quoted_text}\n{quoted}"))
+    lines = text[:MAX_TEXT].split("\n")
+    first = next((_bare(line) for line in quoted.split("\n") if _bare(line)), "")
+    at = next((at for at, line in enumerate(lines) if first and _bare(line) == first), None)
+    if at is None:
+        return None
+    new = _split_text("\n".join(lines[:at]))
+    return Split(new.new_text, _trim("\n".join([new.quoted_text, *lines[at:]]) + text[MAX_TEXT:]))
+
+
+def _bare(line: str) -> str:
+    return " ".join(line.strip("> \t\r").split())
 
 
 def _split_text(text: str) -> Split:
@@ -76,8 +87,8 @@ def _split_text(text: str) -> Split:
     if len(lines) > MAX_LINES:
         beyond = "\n".join(lines[MAX_LINES:]) + beyond
         lines = lines[:MAX_LINES]
-    lines = _own_line_attributions(lines)
-    new = _new_lines(lines, _marks(lines))
+    lines = with_own_lines(lines)
+    new = _new_lines(lines, marks_of(lines))
     cut = trailing_signature([line for line, is_new in zip(lines, new, strict=True) if is_new])
     if cut is not None:
         kept = 0
@@ -104,59 +115,6 @@ def _drop_trailing_quotes(lines: list[str], new: list[bool]) -> None:
 
 def _trim(text: str) -> str:
     return text.strip("\n \t\u00a0\u200b\ufeff")
-
-
-def _own_line_attributions(lines: list[str]) -> list[str]:
-    """Gives a who-wrote line that shares its line with the writer's words a line of its own."""
-    result: list[str] = []
-    for line in lines:
-        at = shared_attribution(line) if "wrote" in line and not is_quoted(line) else None
-        if at is None:
-            result.append(line)
-        else:
-            result += [line[:at], line[at:].lstrip("- ")]
-    return result
-
-
-def _marks(lines: list[str]) -> str:
-    """One letter a line: `e` blank, `m` quoted, `s` who-wrote line, `h` hard splitter, `t` text."""
-    marks = ["t"] * len(lines)
-    at = 0
-    while at < len(lines):
-        line = lines[at]
-        if not line or line.isspace():
-            marks[at] = "e"
-        elif not is_telling(line):
-            pass
-        elif is_quoted(line) and not _closes_attribution(lines, at):
-            marks[at] = "m"
-        elif splitter(lines, at) is not None:
-            marks[at] = "h"
-        else:
-            start = attribution_start(lines, at)
-            if start is not None:
-                for inner in range(start, at + 1):
-                    marks[inner] = "s"
-        at += 1
-    _join_wrapped_quotes(lines, marks)
-    return "".join(marks)
-
-
-def _closes_attribution(lines: list[str], at: int) -> bool:
-    """A ">" that closes the address of a wrapped who-wrote line, rather than quotes."""
-    line = lines[at]
-    return len(line) < 40 and line.rstrip().endswith((":", "：")) and attribution_start(lines, at) is not None
-
-
-def _join_wrapped_quotes(lines: list[str], marks: list[str]) -> None:
-    """A single unmarked line right between quoted ones is the rest of a quoted line that a client wrapped."""
-    for at in range(1, len(lines) - 1):
-        if marks[at] == "t" and marks[at - 1] == "m" and marks[at + 1] == "m":
-            above = lines[at - 1].rstrip()
-            line = lines[at].lstrip()
-            wrapped = len(above) >= 50 and (line[:1].islower() or above[-1] not in ".?!:;")
-            if wrapped or "http" in above or "(http" in line or "<http" in line:
-                marks[at] = "m"
 
 
 def _new_lines(lines: list[str], marks: str) -> list[bool]:

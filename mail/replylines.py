@@ -69,6 +69,11 @@ def is_telling(line: str) -> bool:
     return line.rstrip()[-1:] in _LAST or (not line.isascii() and "：" in line)
 
 
+def may_attribute(line: str) -> bool:
+    """A cheap first look: may a who-wrote line end here?"""
+    return _ends(line) or "@" in line or line[:1].isdigit() or not line.isascii()
+
+
 def _ends(line: str) -> bool:
     """Does the line end as who-wrote lines do: with a colon, dashes or dots?"""
     return line.rstrip(" \t*_>])").endswith((":", "：", "--", "––", "——", "…"))
@@ -230,7 +235,9 @@ def header_block(lines: Sequence[str], at: int) -> dict[Role, str] | None:
             continue
         blanks = 0
         last = found[0]
-        roles.setdefault(last, found[1])
+        if last in roles and last != "other":
+            break
+        roles[last] = found[1]
     roles.pop("other", None)
     if "from" not in roles and "date" not in roles:
         return None
@@ -251,9 +258,9 @@ def attribution_start(lines: Sequence[str], end: int) -> int | None:
     brackets close.
     """
     raw = lines[end]
-    ends = _ends(raw)
-    if not ends and "@" not in raw and not raw[:1].isdigit() and raw.isascii():
+    if not may_attribute(raw):
         return None
+    ends = _ends(raw)
     tail = plain(raw[-MAX_LINE:])
     if not tail:
         return None
@@ -310,7 +317,7 @@ def _strength(text: str, verb: bool, quoted_next: bool) -> int:
         if opened and _DIGIT.search(text) and (quoted_next or _ADDRESS.search(text)):
             return 2
         return 1 if quoted_next and len(text) <= 160 else 0
-    if bracketed and dated and opened and len(text) <= 400:
+    if bracketed and dated and (opened or quoted_next) and len(text) <= 400:
         return 2
     return 1 if quoted_next and dated and opened and len(text) <= 200 else 0
 

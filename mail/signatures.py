@@ -9,6 +9,8 @@ from mail.labels import fold, plain
 
 MAX_SIGNATURE_LINES = 25
 """A longer tail under "-- " is text that happens to hold such a line."""
+MAX_RULED_LINES = 8
+"""The same under a line of three dashes, which also rules off paragraphs."""
 MAX_DEVICE_LINE = 160
 
 _DELIMITERS = frozenset({"--", "—", "––", "---", "__", "- -"})
@@ -90,16 +92,12 @@ def _delimited(lines: Sequence[str]) -> int | None:
         if line.lstrip()[:1] not in _DELIMITING:
             continue
         text = line.strip()
-        if text in _DELIMITERS and at + 1 < len(lines):
-            below = lines[at + 1 :]
-            if text == "---" and at == 0:
-                continue
-            if len(below) <= MAX_SIGNATURE_LINES and (text != "---" or len(below) <= 8):
+        below = len(lines) - at - 1
+        if text in _DELIMITERS:
+            if 0 < below <= (MAX_RULED_LINES if text == "---" else MAX_SIGNATURE_LINES):
                 return at
-        elif (
-            len(text) >= 5
-            and set(text) <= {"_"}
-            and _LIST_FOOTER.search(fold(" ".join(lines[at + 1 : at + 6]))[:600])
-        ):
-            return at
+        elif text.startswith("_____") and len(text) < 200 and not text.strip("_"):
+            footer = " ".join(line[:200] for line in lines[at + 1 : at + 6])
+            if _LIST_FOOTER.search(fold(footer)):
+                return at
     return None

@@ -1,0 +1,76 @@
+"""A body read line by line into marks, which the splitting of text and of html share."""
+
+from __future__ import annotations
+
+from mail.replylines import (
+    attribution_start,
+    is_quoted,
+    is_telling,
+    may_attribute,
+    shared_attribution,
+    splitter,
+)
+
+MAX_LOOKED = 500
+"""Lines of one body that are looked at as who-wrote lines; mail has a few, a log with colons may have
+thousands.
+"""
+
+
+def with_own_lines(lines: list[str]) -> list[str]:
+    """Gives a who-wrote line that shares its line with the writer's words a line of its own."""
+    result: list[str] = []
+    for line in lines:
+        at = shared_attribution(line) if "wrote" in line and not is_quoted(line) else None
+        if at is None:
+            result.append(line)
+        else:
+            result += [line[:at], line[at:].lstrip("- ")]
+    return result
+
+
+def marks_of(lines: list[str]) -> str:
+    """One letter a line: `e` blank, `m` quoted, `s` who-wrote line, `h` hard splitter, `t` text."""
+    marks = ["t"] * len(lines)
+    looked = 0
+    for at, line in enumerate(lines):
+        if not line or line.isspace():
+            marks[at] = "e"
+        elif not is_telling(line):
+            pass
+        elif is_quoted(line) and not _closes_attribution(lines, at):
+            marks[at] = "m"
+        elif splitter(lines, at) is not None:
+            marks[at] = "h"
+            if "s" not in marks[:at] and not _quote_follows(lines, at):
+                break
+        elif looked < MAX_LOOKED and may_attribute(line):
+            looked += 1
+            start = attribution_start(lines, at)
+            if start is not None:
+                for inner in range(start, at + 1):
+                    marks[inner] = "s"
+    _join_wrapped_quotes(lines, marks)
+    return "".join(marks)
+
+
+def _closes_attribution(lines: list[str], at: int) -> bool:
+    """A ">" that closes the address of a wrapped who-wrote line, rather than quotes."""
+    line = lines[at]
+    return len(line) < 40 and line.rstrip().endswith((":", "：")) and attribution_start(lines, at) is not None
+
+
+def _join_wrapped_quotes(lines: list[str], marks: list[str]) -> None:
+    """A single unmarked line right between quoted ones is the rest of a quoted line that a client wrapped."""
+    for at in range(1, len(lines) - 1):
+        if marks[at] == "t" and marks[at - 1] == "m" and marks[at + 1] == "m":
+            above = lines[at - 1].rstrip()
+            line = lines[at].lstrip()
+            wrapped = len(above) >= 50 and (line[:1].islower() or above[-1] not in ".?!:;")
+            if wrapped or "http" in above or "(http" in line or "<http" in line:
+                marks[at] = "m"
+
+
+def _quote_follows(lines: list[str], at: int) -> bool:
+    """Do lines with ">" come next, so that what stands below them may be new?"""
+    return any(is_quoted(line) for line in lines[at + 1 : at + 8])
