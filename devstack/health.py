@@ -10,11 +10,7 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from devstack import temporal
-from devstack.process import Process
-
-
-class NotReady(Exception):
-    """A part does not answer yet, or not as it should; says how."""
+from devstack.process import NotReady, Process
 
 
 def http(url: str) -> None:
@@ -47,18 +43,18 @@ def smtp(host: str, port: int) -> None:
 
 
 def temporal_server(env: Mapping[str, str]) -> None:
-    """The server must be serving, and know the namespace."""
+    """The server must be serving, and know the namespace and our search attributes."""
     try:
         asyncio.run(asyncio.wait_for(temporal.check(env), 5))
-    except (RuntimeError, TimeoutError) as error:
-        raise NotReady(f"Temporal: {error}") from error
+    except TimeoutError as error:
+        raise NotReady("Temporal: no answer within 5 s") from error
 
 
 def worker(env: Mapping[str, str], task_queue: str, process: Process) -> None:
     """The server must have seen this process ask for work."""
     try:
         seen = asyncio.run(asyncio.wait_for(temporal.pollers(env, task_queue), 5))
-    except (RuntimeError, TimeoutError) as error:
-        raise NotReady(f"Temporal: {error}") from error
+    except TimeoutError as error:
+        raise NotReady("Temporal: no answer within 5 s") from error
     if not any(re.search(rf"(^|\D){process.pid}@", identity) for identity in seen):
         raise NotReady(f"no worker with pid {process.pid} polls task queue {task_queue!r}")

@@ -10,10 +10,9 @@ from pathlib import Path
 import psycopg
 
 from devstack import health, ports, postgres, temporal
-from devstack.health import NotReady
 from devstack.packed_cluster import DATABASE
 from devstack.plan import Plan, port_setting
-from devstack.process import ROOT, Command, PartError, Process
+from devstack.process import ROOT, Command, NotReady, PartError, Process
 
 SCHEMA = "schema"
 """Pseudo-part that others need: the database is there and migrated."""

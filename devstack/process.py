@@ -31,6 +31,10 @@ class PartError(Exception):
     """A part of the stack could not start or did not become healthy; says which, why and what to do."""
 
 
+class NotReady(Exception):
+    """A part does not answer yet, or not as it should; says how."""
+
+
 class _Spawner:
     """Starts processes from one thread that lives as long as this process.
 

@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from devstack.health import NotReady
 from devstack.parts import Part
-from devstack.process import PartError, Process, rotate_log
+from devstack.process import NotReady, PartError, Process, rotate_log
 
 START_TIMEOUT_S = 60.0
 POLL_S = 0.05
@@ -189,7 +188,7 @@ class Supervisor:
         try:
             if self._wait_for(running.part.needs):
                 self._bring_up(running)
-        except PartError as error:
+        except Exception as error:  # noqa: BLE001 - raised by `start`, which waits for it
             self._failure = self._failure or error
 
     def _perform(self, task: Task) -> None:
@@ -197,7 +196,7 @@ class Supervisor:
             if self._wait_for(task.needs):
                 task.do()
                 self._done[task.name].set()
-        except PartError as error:
+        except Exception as error:  # noqa: BLE001 - raised by `start`, which waits for it
             self._failure = self._failure or error
 
     def _wait_for(self, names: Iterable[str]) -> bool:

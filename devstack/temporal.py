@@ -15,26 +15,14 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
-from temporalio.client import Client
-from temporalio.common import SearchAttributeIndexedValueType as Kind
-from temporalio.envconfig import ClientConfig
+from devstack.process import Command, NotReady, PartError
 
-from devstack.process import Command, PartError
-from workflows.policies import SEARCH_ATTRIBUTES
-
-_KINDS = {
-    Kind.TEXT: "Text",
-    Kind.KEYWORD: "Keyword",
-    Kind.INT: "Int",
-    Kind.DOUBLE: "Double",
-    Kind.BOOL: "Bool",
-    Kind.DATETIME: "Datetime",
-    Kind.KEYWORD_LIST: "KeywordList",
-}
+# Temporal's client takes a second to import, in which the server can start already: functions import what
+# they need.
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
 DYNAMIC_CONFIG: dict[str, bool | int] = {
     "history.transferProcessorMaxPollRPS": 5000,
@@ -90,39 +78,61 @@ def command(
             argv += ["--sqlite-pragma", "synchronous=OFF"]
     for key, value in DYNAMIC_CONFIG.items():
         argv += ["--dynamic-config-value", f"{key}={json.dumps(value)}"]
-    for attribute in SEARCH_ATTRIBUTES:
-        argv += ["--search-attribute", f"{attribute.name}={_KINDS[attribute.indexed_value_type]}"]
     return Command(argv, log, env=env, stop_signal=signal.SIGTERM)
 
 
 async def connect(env: Mapping[str, str]) -> Client:
     """A client for the `TEMPORAL_*` of an environment, as Temporal's own configuration defines them."""
+    from temporalio.client import Client
+    from temporalio.envconfig import ClientConfig
+
     options = ClientConfig.load_client_connect_config(override_env_vars=dict(env))
     options.setdefault("target_host", "127.0.0.1:7233")
     return await Client.connect(**options)
 
 
 async def check(env: Mapping[str, str]) -> None:
-    """Ask the server for its health and the namespace.
+    """Ask the server for its health and the namespace, and make our search attributes known to it.
 
     Raises:
-        RuntimeError, temporalio.service.RPCError: nobody answers, or the namespace is not there yet.
+        NotReady: nobody answers, or the namespace is not there yet.
     """
-    client = await connect(env)
-    await client.service_client.check_health()
-    await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+    from temporalio.service import RPCError
+
+    from workflows.registration import register_search_attributes
+
+    try:
+        client = await connect(env)
+        await client.service_client.check_health()
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+        await register_search_attributes(client)
+    except (RuntimeError, RPCError) as error:
+        raise NotReady(f"Temporal: {error}") from error
 
 
 async def pollers(env: Mapping[str, str], task_queue: str) -> dict[str, float]:
-    """Who asks for workflow tasks of a queue: identity and when last (Unix seconds)."""
-    client = await connect(env)
-    answer = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=client.namespace,
-            task_queue=TaskQueue(name=task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    """Who asks for workflow tasks of a queue: identity and when last (Unix seconds).
+
+    Raises:
+        NotReady: the server does not say.
+    """
+    from temporalio.api.enums.v1 import TaskQueueType
+    from temporalio.api.taskqueue.v1 import TaskQueue
+    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+    from temporalio.service import RPCError
+
+    try:
+        client = await connect(env)
+        answer = await client.workflow_service.describe_task_queue(
+            DescribeTaskQueueRequest(
+                namespace=client.namespace,
+                task_queue=TaskQueue(name=task_queue),
+                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+            )
         )
-    )
+    except (RuntimeError, RPCError) as error:
+        raise NotReady(f"Temporal: {error}") from error
     return {p.identity: p.last_access_time.ToMicroseconds() / 1e6 for p in answer.pollers}
 
 

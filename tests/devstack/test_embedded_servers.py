@@ -17,7 +17,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from devstack import packed_cluster, ports, postgres, temporal
 from devstack.postgres import Postgres
-from devstack.process import PartError, Process
+from devstack.process import NotReady, PartError, Process
 
 pytestmark = pytest.mark.servers
 
@@ -87,7 +87,7 @@ async def test_temporal_knows_our_search_attributes(tmp_path: Path) -> None:
                 try:
                     await temporal.check(env)
                     break
-                except RuntimeError:
+                except NotReady:
                     assert process.running, process.log_tail()
         assert await temporal.pollers(env, "nobody-polls-this") == {}
     finally:
