@@ -66,7 +66,10 @@ class Connection(asyncio.Protocol):
             self.continued = True
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if "chunked" in headers.get("transfer-encoding", "").lower():
-            taken = take_chunks(self.buffer, start)
+            whole = self.buffer.endswith(
+                b"\r\n\r\n"
+            )  # before that, looking would cost the square of the size
+            taken = take_chunks(self.buffer, start) if whole else None
             if taken is None:
                 return None
             body, end = taken

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import unquote
 
-from devstack.gmail import limits
+from devstack.gmail import discovery, limits
 from devstack.gmail.api import contacts, drafts, history, labels, messages, profile, rules, send_as, threads
 from devstack.gmail.api.call import HANDLERS, Call
 from devstack.gmail.errors import (
@@ -146,6 +146,9 @@ class GoogleApi:
             body, uploaded = taken
         elif request.method != "GET":
             body = read_json(request.body)
+        discovery.check_query(method.id, request.query)
+        if body:
+            discovery.check_body(method.id, body)
         mask = parse(request.one("fields")) if "fields" in request.query else None
         client = self.world.settings.clients.get(token.client_id)
         limits.charge(

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from devstack.gmail.control import GmailControl
 from devstack.gmail.discovery import document, methods
