@@ -16,6 +16,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -52,7 +53,6 @@ class Http:
         self._read_timeout_s = read_timeout_s
         self._kept_per_host = kept_per_host
         self._kept: dict[tuple[str, str], deque[tuple[float, http.client.HTTPConnection]]] = {}
-        self._tls = ssl.create_default_context()
 
     def request(
         self,
@@ -126,9 +126,7 @@ class Http:
         scheme, netloc = origin
         connection: http.client.HTTPConnection
         if scheme == "https":
-            connection = http.client.HTTPSConnection(
-                netloc, timeout=self._connect_timeout_s, context=self._tls
-            )
+            connection = http.client.HTTPSConnection(netloc, timeout=self._connect_timeout_s, context=_tls())
         else:
             connection = http.client.HTTPConnection(netloc, timeout=self._connect_timeout_s)
         try:
@@ -157,6 +155,12 @@ class Http:
         response.status = answer.status
         response.reason = answer.reason
         return response, content
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Reading the certificate authorities takes some 50 ms: once a process, and only where needed."""
+    return ssl.create_default_context()
 
 
 def _readable(sock: socket.socket) -> bool:

@@ -114,6 +114,13 @@ class ScriptedGoogle:
         return GoogleConfig(**{**values, **changes})
 
 
+class Server(ThreadingHTTPServer):
+    """Many clients may come at once."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 @contextmanager
 def scripted_google() -> Iterator[ScriptedGoogle]:
     """A running server on a free port."""
@@ -153,8 +160,7 @@ def scripted_google() -> Iterator[ScriptedGoogle]:
         def log_message(self, *args: Any) -> None:
             """Tests are quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     google = ScriptedGoogle(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

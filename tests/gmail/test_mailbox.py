@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Callable
 from email import message_from_bytes
+from functools import partial
 
 import pytest
 
@@ -275,6 +277,29 @@ def test_a_dead_grant_is_not_asked_thirty_times(google: ScriptedGoogle, mailbox:
 
     assert {type(result) for result in results} == {GrantRefused}
     assert len(google.asked) <= 5
+
+
+def test_i4_a_mailbox_that_hangs_holds_up_no_other(
+    google: ScriptedGoogle, gmail_of: Callable[..., Gmail]
+) -> None:
+    gmail = gmail_of()
+    ids = [f"m{number}" for number in range(20)]
+    for message_id in ids:
+        google.on(f"{ME}/messages/hangs-{message_id}", Answer(fault="hang"))
+        google.on(f"{ME}/messages/{message_id}", says(message(message_id)))
+    hanging = []
+    for number in range(8):
+        mailbox = Mailbox(gmail, f"user-{number}@example.com", FixedToken("a"))
+        look = partial(mailbox.look_many, [f"hangs-{message_id}" for message_id in ids])
+        hanging.append(threading.Thread(target=look, daemon=True))
+        hanging[-1].start()
+
+    results = Mailbox(gmail, ADDRESS, FixedToken("b")).look_many(ids)
+
+    assert [result.id for result in results if isinstance(result, Headline)] == ids
+    google.over.set()
+    for thread in hanging:
+        thread.join(60)
 
 
 def test_raw_mails_are_fetched_only_a_few_ahead(google: ScriptedGoogle, mailbox: Mailbox) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gmail.errors import MalformedAnswer, Unavailable
 from gmail.transport import Http
@@ -151,3 +153,68 @@ def test_many_threads_share_the_connections(google: ScriptedGoogle, http: Http) 
 
     assert bodies == [b'{"number": %d}' % number for number in numbers]
     assert sum(len(kept) for kept in http._kept.values()) <= 8
+
+
+@pytest.fixture(scope="module")
+def babbler() -> Iterator[Callable[[bytes], str]]:
+    """A server that answers each connection with given bytes, whatever they are, and closes it."""
+    answers: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                peer, _ = server.accept()
+                with peer:
+                    if not answers:
+                        return
+                    peer.recv(65536)
+                    peer.sendall(answers[0])
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port = server.getsockname()[1]
+
+        def will_say(answer: bytes) -> str:
+            answers[:] = [answer]
+            return f"http://127.0.0.1:{port}/"
+
+        yield will_say
+        answers.clear()
+        socket.create_connection(("127.0.0.1", port)).close()
+        thread.join(30)
+
+
+HEADS = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"x"),
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 999 \r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/0.9",
+        b"",
+    ]
+)
+
+
+@given(HEADS, st.binary(max_size=60))
+@settings(derandomize=True, deadline=None, max_examples=150)
+def test_whatever_a_server_says_is_an_answer_or_an_error_of_ours(
+    babbler: Callable[[bytes], str], head: bytes, rest: bytes
+) -> None:
+    http = Http(read_timeout_s=30)
+    understood = False
+    try:
+        response, content = http.request(babbler(head + rest), "POST", body=b"mail")
+        understood = 100 <= response.status <= 999 and isinstance(content, bytes)
+    except Unavailable as error:
+        understood = error.effect_unknown
+    finally:
+        http.close()
+    assert understood
