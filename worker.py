@@ -37,6 +37,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 import settings
+from activities.address_books import AddressBooks
 from activities.collecting import Collecting
 from activities.composing import Composer
 from activities.connecting import Connecting
@@ -55,6 +56,7 @@ from environment import Environment
 from workflows import temporal
 from workflows.account import AccountWorkflow
 from workflows.commands import Commands
+from workflows.contacts import ContactsWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.registration import SearchAttributesMissing, register_search_attributes
 from workflows.send_message import SendMessageWorkflow
@@ -78,6 +80,7 @@ WORKFLOWS: list[type] = [
     AccountWorkflow,
     SwitchWorkflow,
     ReconcileWorkflow,
+    ContactsWorkflow,
     SendMessageWorkflow,
 ]
 
@@ -88,7 +91,8 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
     fetching = Fetching(environment.blobs, full_above_bytes=config.gmail_full_fetch_above_bytes)
     collecting = Collecting(database, fetching, config.auto_bcc_domain)
     proving = Proving(database, mailboxes, collecting)
-    watching = Watching(database, mailboxes, config, proving)
+    address_books = AddressBooks(database, mailboxes)
+    watching = Watching(database, mailboxes, config, proving, address_books)
     composer = Composer(database, environment.blobs, append_signature=config.append_gmail_signature)
     providers = Providers(environment.vault, config.smtp_provider_url.get_secret_value())
     limits = Limits(
@@ -102,6 +106,7 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
         Recovering(database, mailboxes, collecting),
         proving,
         watching,
+        address_books,
         Switching(database, mailboxes),
         Reconciling(database, mailboxes),
         Waking(database, commands),

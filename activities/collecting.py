@@ -298,19 +298,14 @@ def _follow_labels(
     looked_at: frozenset[str],
 ) -> None:
     """What a page says of messages that we have, and of those that their own labels set aside (S24, S31, S32)."""
-    rows = [
-        decisions.row(account.id, message_id, Verdict(Outcome.SKIPPED, "S31", words), None)
-        | {"gmail_thread_id": thread_id}
-        for message_id, words in changes.aside.items()
-        if message_id not in known
-        for thread_id in (changes.threads.get(message_id),)
-    ]
-    rows += [
-        decisions.row(account.id, message_id, policy.gone(), None)
-        for message_id in changes.deleted
-        if _open(known.get(message_id), again=False) and message_id not in changes.aside
-    ]
-    decisions.write(session, rows)
+    for message_id, words in changes.aside.items():
+        if message_id not in known:
+            thread_id = changes.threads.get(message_id)
+            verdict = Verdict(Outcome.SKIPPED, "S31", words)
+            keeping.skip(session, account, message_id, verdict, gmail_thread_id=thread_id)
+    for message_id in changes.deleted:
+        if _open(known.get(message_id), again=False) and message_id not in changes.aside:
+            keeping.skip(session, account, message_id, policy.gone())
     # What was looked at just now is newer than what the page says.
     unread = {one: value for one, value in changes.unread.items() if one not in looked_at}
     trashed = {one: value for one, value in changes.trashed.items() if one not in looked_at}

@@ -7,6 +7,7 @@ from sqlmodel import col, select, update
 from gmail.budget import Priority
 from gmail.client import Gmail
 from gmail.mailbox import Mailbox
+from gmail.people import People
 from gmail.tokens import AccessTokens
 from models import Account
 from storage.database import Database
@@ -27,6 +28,10 @@ class Mailboxes:
         return Mailbox(
             self.gmail, account.email_key, self._tokens.of(account.id, account.email_key), priority
         )
+
+    def people_of(self, account: Account) -> People:
+        """The Google contacts of an account."""
+        return People(self.gmail, account.email_key, self._tokens.of(account.id, account.email_key))
 
     def forget(self, account_id: str) -> None:
         """The grant was replaced or given back: access tokens of the old one are not used any more."""

@@ -99,7 +99,7 @@ def _words(listed: int, repaired: int, missing: int) -> str:
 def _full_is_due(session: Session, account: Account) -> bool:
     if (account.completeness_listed if account.completeness_listed else 0) <= ALWAYS_FULL_UP_TO:
         return True
-    last = session.exec(
+    last: datetime | None = session.exec(
         select(func.max(col(TimelineEntry.at))).where(
             TimelineEntry.account_id == account.id,
             TimelineEntry.kind == "proof",

@@ -13,6 +13,7 @@ from sqlmodel import Session
 from temporalio import activity
 
 from activities import outcomes
+from activities.address_books import AddressBooks
 from activities.mailboxes import Mailboxes
 from activities.proving import Proving
 from crm import accounts, timeline
@@ -40,12 +41,18 @@ class Watching:
     """Keeps watches alive."""
 
     def __init__(
-        self, database: Database, mailboxes: Mailboxes, settings: Settings, proving: Proving
+        self,
+        database: Database,
+        mailboxes: Mailboxes,
+        settings: Settings,
+        proving: Proving,
+        address_books: AddressBooks,
     ) -> None:
         self._database = database
         self._mailboxes = mailboxes
         self._settings = settings
         self._proving = proving
+        self._address_books = address_books
 
     def activities(self) -> list[Callable[..., Any]]:
         """What the worker runs."""
@@ -53,7 +60,7 @@ class Watching:
 
     @activity.defn(name="keep_up_account")
     def keep_up(self, value: AccountInput) -> Report:
-        """Daily: renew the watch, read the aliases, prove that what is new is complete (S30)."""
+        """Daily: renew the watch, read aliases and contacts, prove that what is new is complete (S23, S30)."""
         with self._database.session() as session:
             account = session.get_one(Account, value.account_id)
             if account.state not in (AccountState.ACTIVE, AccountState.RECOVERING):
@@ -69,6 +76,7 @@ class Watching:
         with self._database.session() as session:
             account = session.get_one(Account, value.account_id)
             accounts.replace_aliases(session, account, self.aliases(aliases))
+        self._address_books.refresh(account.id)
         return self._proving.prove(account.id, upkeep_at=self.next_upkeep(account))
 
     def ensure(self, account: Account, mailbox: Mailbox) -> None:
