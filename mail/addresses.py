@@ -29,6 +29,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED = re.compile(r"(\"(?:[^\"\\]++|\\.)*+\")", re.DOTALL)
 _QUOTED_LOCAL = re.compile(r"\"[^\"\\<>]{1,64}\"@[^\s<>,;\"()]+\Z")
 _SPACES = re.compile(r"\s+")
+_LOCAL_NAME = re.compile(r"[^\s<>@\"(),:;=]{1,100}\Z")
 _COMMENT = re.compile(r"\([^()]*+\)")
 _ANGLE = re.compile(r"<([^<>]*+)>")
 _AFTER_QUOTED = re.compile(r"\s*(?:[<,;(@.\[]|=\?|\Z)")
@@ -138,16 +139,20 @@ class _Reader:
         if not self.comments_close:
             return position
         depth = 1
+        index = position
         limit = min(len(self.text), position + MAX_NAME_LENGTH)
-        for index in range(position, limit):
+        while index < limit:
             char = self.text[index]
-            if char == "(":
+            if char == "\\":
+                index += 1
+            elif char == "(":
                 depth += 1
             elif char == ")":
                 depth -= 1
                 if depth == 0:
                     self.comments.append(self.text[position:index])
                     return index + 1
+            index += 1
         # Looking again from each further parenthesis would not be linear.
         self.comments_close = False
         return position
@@ -209,7 +214,7 @@ class _Reader:
         self.pending = None
         bare, _, comment = text.partition("(")
         bare = bare.strip(_JUNK)
-        if bare and _SPACES.search(bare) is None and "=?" not in bare and len(bare) <= MAX_EMAIL_LENGTH:
+        if _LOCAL_NAME.match(bare):
             self.found.append(Address(clean_name(comment.rpartition(")")[0]), bare))
 
 

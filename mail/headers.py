@@ -85,7 +85,7 @@ def decode_pairs(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...
 
 def raw_value(value: str) -> bytes:
     """A value given as text in the form that `read_fields` gives: one line of bytes."""
-    raw = value.encode("utf-8", "surrogateescape" if not value.isascii() else "strict")
+    raw = clean(value).encode("utf-8")
     return _unfold(raw).strip()[:MAX_VALUE_BYTES]
 
 
