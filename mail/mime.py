@@ -134,7 +134,12 @@ class _TreeReader:
             if self.count >= MAX_PARTS:
                 self.note("too many parts")
                 return
-            part.children.append(self.part(start, end, f"{prefix}{number}", default, depth + 1))
+            child = self.part(start, end, f"{prefix}{number}", default, depth + 1)
+            if number == 0 and _is_hollow(child, part):
+                # The inner multipart uses the outer boundary: its parts follow as if they were the outer's.
+                part.content_type = child.content_type
+                continue
+            part.children.append(child)
 
     def spans(self, start: int, end: int, boundary: bytes) -> tuple[list[tuple[int, int]], bool]:
         """Start and end of each part between the delimiter lines, and whether the closing one was there."""
@@ -177,6 +182,15 @@ class _TreeReader:
     def note(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+def _is_hollow(child: Part, parent: Part) -> bool:
+    return (
+        child.content_type.startswith("multipart/")
+        and not child.children
+        and not child.raw().strip()
+        and child.parameters.get("boundary") == parent.parameters.get("boundary")
+    )
 
 
 def read_content_fields(part: Part) -> None:

@@ -14,6 +14,7 @@ from mail.mime import clean_filename
 MAX_TNEF_BYTES = 26_214_400
 # tnefparse copies the rest of the file for every object.
 MAX_COPIED_BYTES = 500_000_000
+MAX_OBJECTS = 2_000
 MAX_FILES = 200
 
 _SIGNATURE = b"\x78\x9f\x3e\x22"
@@ -63,11 +64,12 @@ def _text(value: object) -> str:
 
 def _is_sound(data: bytes) -> bool:
     """Whether the chain of objects stays inside the file and is short enough to be read in time."""
-    offset, copied = 6, 0
+    offset, copied, count = 6, 0, 0
     while offset + 12 < len(data):
         _, _, _, length = _OBJECT_HEADER.unpack_from(data, offset)
         copied += len(data) - offset
+        count += 1
         offset += _OBJECT_HEADER.size + length + 2
-        if copied > MAX_COPIED_BYTES:
+        if copied > MAX_COPIED_BYTES or count > MAX_OBJECTS:
             return False
     return True
