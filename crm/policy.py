@@ -360,11 +360,11 @@ def s12_internal(case: Case) -> Verdict | None:
             return case.skip("S12", "only you take part in it")
         return None
     if case.colleagues and (case.outbound or case.thread is not None):
-        return case.skip("S12", _internal_words(case, case.colleagues[0]) + ", and no contact takes part")
-    if case.thread is not None and case.thread.mixed:
-        return case.skip(
-            "S12", "colleagues take part in the thread, and no contact sends or gets this message"
-        )
+        words = _internal_words(case, case.colleagues[0]) + ", and no contact takes part"
+        return case.skip("S12", words, left_thread=case.leaves)
+    if case.thread is not None and case.world.is_mixed(case.thread):
+        words = "colleagues take part in the thread, and no contact sends or gets this message"
+        return case.skip("S12", words, left_thread=case.leaves)
     return None
 
 
