@@ -70,6 +70,8 @@ class Http:
         parts = urlsplit(uri)
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         writes = method not in _READS
+        if isinstance(body, str):
+            body = body.encode()  # http.client would take Latin-1
         origin = (parts.scheme, parts.netloc)
         connection = self._take(origin) or self._connect(origin)
         try:

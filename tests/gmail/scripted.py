@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,10 +69,17 @@ class ScriptedGoogle:
         self.url = url
         self.asked: list[Asked] = []
         self.most_at_once = 0
+        self.connections = 0
         self.over = threading.Event()
+        self.tls: ssl.SSLContext | None = None
         self._script: dict[str, list[Answer]] = {}
         self._lock = threading.Lock()
         self._at_once = 0
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Speaks TLS from now on."""
+        self.tls = context
+        self.url = self.url.replace("http://", "https://")
 
     def on(self, path: str, *answers: Answer) -> None:
         """What to answer to this path from now on."""
@@ -120,6 +128,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that refuses our certificate or goes away is what some tests want."""
+
 
 @contextmanager
 def scripted_google() -> Iterator[ScriptedGoogle]:
@@ -127,6 +138,12 @@ def scripted_google() -> Iterator[ScriptedGoogle]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            google.connections += 1
+            if google.tls:
+                self.request = google.tls.wrap_socket(self.request, server_side=True)
+            super().setup()
 
         def handle_any(self) -> None:
             length = int(self.headers.get("content-length") or 0)

@@ -6,13 +6,14 @@ import base64
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 
 def _text(data: bytes) -> str:
@@ -41,6 +42,10 @@ class Signer:
 
     def pem_by_id(self) -> dict[str, str]:
         """As /oauth2/v1/certs publishes it."""
+        return {self.kid: self.certificate().decode()}
+
+    def certificate(self) -> bytes:
+        """The key's own certificate for 127.0.0.1, as PEM."""
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
         now = datetime.now(UTC)
         certificate = (
@@ -51,9 +56,16 @@ class Signer:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=7))
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+            )
             .sign(self._key, SHA256())
         )
-        return {self.kid: certificate.public_bytes(Encoding.PEM).decode()}
+        return certificate.public_bytes(Encoding.PEM)
+
+    def private_key(self) -> bytes:
+        """For a server of the tests, as PEM."""
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     def jwks(self) -> dict[str, Any]:
         """As /oauth2/v3/certs publishes it."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from gmail.errors import MalformedAnswer, Unavailable
 from gmail.transport import Http
 from tests.gmail.scripted import Answer, ScriptedGoogle, says
+from tests.gmail.signer import Signer
 
 pytestmark = pytest.mark.servers
 
@@ -99,6 +102,14 @@ def test_answers_are_unpacked_and_a_broken_packing_is_malformed(google: Scripted
         http.request(f"{google.url}/broken")
 
 
+def test_text_is_sent_as_utf_8(google: ScriptedGoogle, http: Http) -> None:
+    google.on("/text", says({}))
+
+    http.request(f"{google.url}/text", "POST", body="Grüße 😀")
+
+    assert google.asked[0].body == "Grüße 😀".encode()
+
+
 def test_a_redirect_is_an_answer_and_is_not_followed(google: ScriptedGoogle, http: Http) -> None:
     google.on("/send", Answer(302, headers={"Location": f"{google.url}/elsewhere"}))
 
@@ -141,6 +152,42 @@ def _until_closed(http: Http) -> None:
         for _, connection in kept:
             connection.sock.settimeout(30)
             assert connection.sock.recv(1, socket.MSG_PEEK) == b""
+
+
+@pytest.fixture
+def secure(google: ScriptedGoogle, signer: Signer, tmp_path: Path) -> str:
+    """The scripted Google over TLS, with a certificate that nobody vouches for; the path is the certificate's."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(signer.certificate())
+    key.write_bytes(signer.private_key())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    google.secure(context)
+    return str(certificate)
+
+
+def test_a_server_that_cannot_prove_who_it_is_gets_nothing(
+    google: ScriptedGoogle, secure: str, http: Http
+) -> None:
+    google.on("/send", says({}))
+
+    with pytest.raises(Unavailable) as raised:
+        http.request(f"{google.url}/send", "POST", body=b"mail")
+
+    assert not raised.value.effect_unknown
+    assert google.asked == []
+
+
+def test_over_tls_connections_are_kept_too(
+    google: ScriptedGoogle, secure: str, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gmail.transport._tls", lambda: ssl.create_default_context(cafile=secure))
+    google.on("/read", says({"ok": True}))
+
+    bodies = [http.request(f"{google.url}/read")[1] for _ in range(5)]
+
+    assert bodies == [b'{"ok": true}'] * 5
+    assert google.connections == 1
 
 
 def test_many_threads_share_the_connections(google: ScriptedGoogle, http: Http) -> None:

@@ -358,6 +358,23 @@ def test_s27_a_dropped_send_is_unknown_and_was_asked_once(
     assert [item.id for item in ann.list_drafts().drafts] == ([] if drop == "after" else [draft.id])
 
 
+def test_s26_over_the_daily_limit_a_send_says_when_and_nothing_leaves(
+    emulator: GmailControl, ann: Mailbox
+) -> None:
+    emulator.behaviour(daily_send_limit=1)
+    first, second = ann.create_draft(mail("one")), ann.create_draft(mail("two"))
+    ann.send_draft(first.id)
+
+    with pytest.raises(Throttled) as raised:
+        ann.send_draft(second.id)
+
+    assert raised.value.scope is ThrottleScope.SENDING
+    assert raised.value.retry_after is not None
+    assert 0 < raised.value.retry_after <= 24 * 3600 + 60
+    assert len(emulator.outbox(BOB)) == 1
+    assert [item.id for item in ann.list_drafts().drafts] == [second.id]
+
+
 def test_s25_aliases_with_their_verification(emulator: GmailControl, ann: Mailbox) -> None:
     emulator.send_as(ANN, "sales@example.com", name="Sales")
     emulator.send_as(ANN, "new@example.com", verified=False)
