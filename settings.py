@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     api_port: int = 8000
     smtp_inbound_host: str = "127.0.0.1"
     smtp_inbound_port: int = 2525
+    smtp_inbound_tls_certificate: str = ""
+    smtp_inbound_tls_key: str = ""
+    smtp_inbound_connections_per_peer: int = Field(250, ge=1)
+    smtp_inbound_mails_per_minute: int = Field(600, ge=1)
     auto_bcc_domain: str = "bcc.localhost"
     auto_bcc_authentication: Literal["off", "record", "strict"] = "record"
 

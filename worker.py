@@ -42,11 +42,13 @@ from activities.collecting import Collecting
 from activities.composing import Composer
 from activities.connecting import Connecting
 from activities.fetching import Fetching
+from activities.filing import Filing
 from activities.proving import Proving
 from activities.reconciling import Reconciling
 from activities.recovering import Recovering
 from activities.sending import Sending
 from activities.smtp_sending import Providers
+from activities.sweeping import Sweeping
 from activities.switching import Switching
 from activities.syncing import Syncing
 from activities.waking import Waking
@@ -57,9 +59,11 @@ from workflows import temporal
 from workflows.account import AccountWorkflow
 from workflows.commands import Commands
 from workflows.contacts import ContactsWorkflow
+from workflows.file_inbound import FileInboundWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.registration import SearchAttributesMissing, register_search_attributes
 from workflows.send_message import SendMessageWorkflow
+from workflows.sweep import SweepWorkflow
 from workflows.switch import SwitchWorkflow
 from workflows.values import ReconcileInput
 
@@ -70,6 +74,7 @@ CACHED_WORKFLOWS = 5000
 STICKY_TIMEOUT = timedelta(seconds=3)
 """How long an account whose worker was killed waits for another one."""
 GRACEFUL_SHUTDOWN = timedelta(seconds=25)
+SWEEP_EVERY = timedelta(minutes=1)
 PATIENCE_S = (0.5, 1, 2, 5, 10)
 SETTINGS_ARE_WRONG = 2
 
@@ -82,6 +87,8 @@ WORKFLOWS: list[type] = [
     ReconcileWorkflow,
     ContactsWorkflow,
     SendMessageWorkflow,
+    FileInboundWorkflow,
+    SweepWorkflow,
 ]
 
 
@@ -111,6 +118,8 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
         Reconciling(database, mailboxes),
         Waking(database, commands),
         Sending(database, mailboxes, composer, providers, limits, config.auto_bcc_domain),
+        Filing(database, environment.blobs, config.auto_bcc_domain),
+        Sweeping(database, commands),
     )
     return [each for concern in concerns for each in concern.activities()]
 
@@ -180,6 +189,12 @@ async def ensure_schedules(client: Client, config: settings.Settings) -> None:
             task_queue=config.temporal_task_queue,
         ),
         timedelta(seconds=config.reconcile_interval_s),
+    )
+    await _ensure_schedule(
+        client,
+        "sweep",
+        ScheduleActionStartWorkflow("SweepWorkflow", id="sweep", task_queue=config.temporal_task_queue),
+        SWEEP_EVERY,
     )
 
 

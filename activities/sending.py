@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import activity
@@ -24,11 +24,9 @@ from models.columns import now
 from storage.database import Database
 from workflows.values import SendStep
 
-OVERDUE_AFTER = timedelta(minutes=3)
-
 
 class Sending:
-    """Activities of SendMessageWorkflow and of the sweep that finds messages whose workflow was lost."""
+    """Activities of SendMessageWorkflow, and the seed of an address's ledger."""
 
     def __init__(
         self,
@@ -47,7 +45,7 @@ class Sending:
 
     def activities(self) -> list[Callable[..., Any]]:
         """What the worker registers."""
-        return [self.prepare_to_leave, self.leave, self.overdue_messages, self.seed_send_ledger]
+        return [self.prepare_to_leave, self.leave, self.seed_send_ledger]
 
     @activity.defn
     def prepare_to_leave(self, message_id: str) -> SendStep:
@@ -65,12 +63,6 @@ class Sending:
         if next_step.way is Way.SMTP:
             return _step(self._smtp.leave(message_id))
         return _step(next_step)
-
-    @activity.defn
-    def overdue_messages(self) -> list[str]:
-        """Ids of messages that should have moved and did not: their workflow is started again."""
-        with self._database.session() as session:
-            return outbound.overdue(session, now() - OVERDUE_AFTER)
 
     @activity.defn
     def seed_send_ledger(self, account_id: str) -> int:

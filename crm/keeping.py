@@ -77,7 +77,7 @@ def file_page(session: Session, account: Account, items: Sequence[Item], auto_bc
     if not items:
         return []
     bodies = {item.headline.gmail_id: item.mail for item in items if item.mail is not None}
-    identity.lock_keys(session, account.location_id, _locks(items, auto_bcc_domain))
+    identity.lock_keys(session, account.location_id, locks_of(items, auto_bcc_domain))
     headlines = [item.headline for item in items]
     world = load_world(session, account, headlines, auto_bcc_domain, bodies)
     verdicts = policy.decide_page(headlines, world, bodies)
@@ -115,13 +115,13 @@ def keep(
 ) -> Message:
     """Keep one message as decided; the existing one where the mail is here already."""
     item = Item(headline, mail, raw_blob, attachments)
-    identity.lock_keys(session, account.location_id, _locks([item], auto_bcc_domain))
+    identity.lock_keys(session, account.location_id, locks_of([item], auto_bcc_domain))
     world = load_world(session, account, [headline], auto_bcc_domain, {headline.gmail_id: mail})
     (filed,) = Keeper(session, account.location_id, world, account).keep([(item, verdict)])
     return session.get_one(Message, filed.message_id)
 
 
-def _locks(items: Sequence[Item], auto_bcc_domain: str) -> set[str]:
+def locks_of(items: Sequence[Item], auto_bcc_domain: str) -> set[str]:
     """What may be decided at one time only: the mail itself, what it answers, and a contact that it may make."""
     names: set[str] = set()
     for item in items:

@@ -1,0 +1,49 @@
+"""What the rows say should have moved, and did not: its workflow is started again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio import activity
+
+from crm import inbound_mails, outbound
+from models.columns import now
+from storage.database import Database
+from workflows.commands import Commands
+
+log = structlog.get_logger("sweep")
+
+LOST_AFTER = timedelta(minutes=2)
+
+
+class Sweeping:
+    """Async, since it only speaks to Temporal; what it reads of the database it reads in a thread."""
+
+    def __init__(self, database: Database, commands: Commands) -> None:
+        self._database = database
+        self._commands = commands
+
+    def activities(self) -> list[Callable[..., Any]]:
+        """What the worker registers."""
+        return [self.restart_lost]
+
+    @activity.defn
+    async def restart_lost(self) -> int:
+        """Messages that should have left, and mails of the listener that nobody filed."""
+        messages, inbound = await asyncio.to_thread(self._lost)
+        for message_id in messages:
+            await self._commands.send_message(message_id)
+        for inbound_id in inbound:
+            await self._commands.file_inbound(inbound_id)
+        if messages or inbound:
+            log.warning("workflows_restarted", messages=len(messages), inbound=len(inbound))
+        return len(messages) + len(inbound)
+
+    def _lost(self) -> tuple[list[str], list[str]]:
+        before = now() - LOST_AFTER
+        with self._database.session() as session:
+            return outbound.overdue(session, before), inbound_mails.unfiled(session, before)

@@ -1,0 +1,113 @@
+"""What becomes of a mail at the SMTP listener: an auto-BCC copy (S16), or a notice about mail of ours (S20)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlmodel import Session, col, select
+
+from crm import events, identity, policy
+from crm.addresses import domain_of
+from crm.attachments import StoredAttachment
+from crm.headline import Headline
+from crm.keeping import Item, Keeper, locks_of
+from crm.outbound import set_status
+from crm.world import load_location_world, people
+from mail import bounce
+from mail.bounce import Bounce
+from mail.message import Address, Mail
+from models import Campaign, CampaignRecipient, InboundMail, Message, User
+from models.columns import now
+from models.states import MessageStatus, RecipientState
+
+
+def file_auto_bcc(
+    session: Session,
+    inbound: InboundMail,
+    mail: Mail,
+    attachments: Sequence[StoredAttachment],
+    auto_bcc_domain: str,
+) -> None:
+    """File a copy that carries a user's auto-BCC address, as the mailbox's own copy would be; once, however often."""
+    if inbound.filed_at is not None or inbound.location_id is None:
+        return
+    user = session.get_one(User, inbound.user_id)
+    mail = _with_auto_bcc(mail, f"{user.auto_bcc_token}@{auto_bcc_domain}", auto_bcc_domain)
+    headline = Headline(
+        gmail_id=inbound.id,
+        gmail_thread_id="",
+        label_ids=frozenset(),
+        internal_date=inbound.received_at,
+        size_estimate=inbound.size,
+        mail=mail,
+    )
+    item = Item(headline, mail, inbound.blob, attachments)
+    identity.lock_keys(session, inbound.location_id, locks_of([item], auto_bcc_domain))
+    world = load_location_world(session, inbound.location_id, [headline], auto_bcc_domain, own=(user.email,))
+    world.user_id = user.id
+    verdict = policy.decide(headline, world, mail)
+    (filed,) = Keeper(session, inbound.location_id, world, None).keep([(item, verdict)])
+    inbound.filed_at, inbound.message_id = now(), filed.message_id
+    inbound.outcome = f"{verdict.rule}: {verdict.detail}"
+    session.add(inbound)
+
+
+def _with_auto_bcc(mail: Mail, address: str, domain: str) -> Mail:
+    """With the address in Bcc: a listener's copy has it only in the envelope (S17)."""
+    if any(domain_of(one.email) == domain.lower() for one in people(mail)):
+        return mail
+    return replace(mail, bcc=(*mail.bcc, Address("", address)))
+
+
+def file_return(session: Session, inbound: InboundMail, mail: Mail) -> None:
+    """A notice that came to a return address of ours: mark the recipient, and the mail that it is about (S20)."""
+    if inbound.filed_at is not None:
+        return
+    inbound.filed_at = now()
+    notice = bounce.read(mail)
+    if notice is None:
+        inbound.outcome = "no notice of a mail server"
+    elif (message := _message_of(session, inbound.return_token)) is None:
+        inbound.outcome = "about no mail of ours"
+    else:
+        inbound.message_id, inbound.outcome = message.id, "delayed" if notice.delayed else "bounced"
+        _mark(session, message, notice)
+        _mark_recipient(session, inbound.return_token, notice)
+    session.add(inbound)
+
+
+def _message_of(session: Session, token: str | None) -> Message | None:
+    return session.exec(
+        select(Message)
+        .outerjoin(CampaignRecipient, col(CampaignRecipient.message_id) == col(Message.id))
+        .where((Message.stamp == token) | (CampaignRecipient.return_token == token))
+        .with_for_update(of=Message)
+    ).first()
+
+
+def _mark(session: Session, message: Message, notice: Bounce) -> None:
+    if notice.delayed:
+        if message.status == MessageStatus.SENT:
+            set_status(session, message, MessageStatus.DELAYED, notice.reason)
+        return
+    message.bounced_at, message.bounce_permanent = now(), notice.permanent
+    message.bounce_status, message.bounce_reason = notice.status, notice.reason
+    message.bounce_recipients = list(notice.recipients)
+    set_status(session, message, MessageStatus.BOUNCED, notice.reason)
+
+
+def _mark_recipient(session: Session, token: str | None, notice: Bounce) -> None:
+    if notice.delayed:
+        return
+    recipient = session.exec(
+        select(CampaignRecipient).where(CampaignRecipient.return_token == token).with_for_update()
+    ).first()
+    if recipient is not None:
+        recipient.state, recipient.reason, recipient.at = RecipientState.BOUNCED, notice.reason, now()
+        session.add(recipient)
+        events.emit(session, _location_of(session, recipient), events.CAMPAIGN_UPDATED, recipient.campaign_id)
+
+
+def _location_of(session: Session, recipient: CampaignRecipient) -> str:
+    return session.get_one(Campaign, recipient.campaign_id).location_id
