@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
 
 from api import problems
 from api.bodies import BodyLimit
 from api.context import Context
+from api.pages import account_pages, conversation_pages, settings_page, signing_in
+from api.pages.rendering import STATIC, problem_page
 from api.problems import ProblemDocument
 from api.routes import (
     accounts,
@@ -70,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.add_middleware(BodyLimit)
-    problems.install(app)
+    problems.install(app, problem_page)
     for module in (
         locations,
         users,
@@ -85,4 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router, responses=_ERRORS)
     for open_module in (consent, gmail_push, health):
         app.include_router(open_module.router)
+    for page_module in (signing_in, settings_page, conversation_pages, account_pages):
+        app.include_router(page_module.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -107,51 +108,56 @@ def _of_status(status: int, detail: str) -> Problem:
     return Problem(status, slug, texts.get(status) or (detail if detail != phrase else phrase))
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of an application a problem document."""
+def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -> None:
+    """Make every error of an application a problem document.
+
+    Args:
+        page: shows a problem to a person with a browser; None where a program asks.
+    """
 
     @app.exception_handler(Problem)
-    async def _(_request: Request, error: Problem) -> JSONResponse:
-        return error.response()
+    async def _(request: Request, error: Problem) -> Response:
+        return page(request, error) or error.response()
 
     @app.exception_handler(RequestValidationError)
     async def _(_request: Request, error: RequestValidationError) -> JSONResponse:
         return _of_validation(error).response()
 
     @app.exception_handler(HTTPException)
-    async def _(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _(request: Request, error: HTTPException) -> Response:
         problem = _of_status(error.status_code, str(error.detail))
         problem.headers = dict(error.headers) if error.headers else None
-        return problem.response()
+        return page(request, problem) or problem.response()
 
     @app.exception_handler(BadCursor)
     async def _(_request: Request, error: BadCursor) -> JSONResponse:
         return invalid("query:cursor", f"{error}; start again without a cursor").response()
 
     @app.exception_handler(WorkflowsUnavailable)
-    async def _(_request: Request, error: WorkflowsUnavailable) -> JSONResponse:
+    async def _(request: Request, error: WorkflowsUnavailable) -> Response:
         log.warning("temporal_unavailable", error=str(error))
-        return unavailable("The workflow service is away; nothing was started. Try again.").response()
+        problem = unavailable("The workflow service is away; nothing was started. Try again.")
+        return page(request, problem) or problem.response()
 
-    async def database_away(_request: Request, error: Exception) -> JSONResponse:
+    async def database_away(request: Request, error: Exception) -> Response:
         log.warning("database_unavailable", error=type(error).__name__)
-        return unavailable("The database is away; nothing was changed. Try again.").response()
+        problem = unavailable("The database is away; nothing was changed. Try again.")
+        return page(request, problem) or problem.response()
 
     for kind in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(kind, database_away)
 
-    async def unstorable(request: Request, error: Exception) -> JSONResponse:
+    async def unstorable(request: Request, error: Exception) -> Response:
         if isinstance(error, DBAPIError) and not isinstance(error, DataError):
             return await unexpected(request, error)
         return Problem(
             422, "invalid-request", "The request holds characters that cannot be stored (such as NUL)."
         ).response()
 
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+    async def unexpected(request: Request, error: Exception) -> Response:
         log.error("request_failed", method=request.method, route=_route(request), error=type(error).__name__)
-        return Problem(
-            500, "internal-error", "Something went wrong on our side; it has been logged."
-        ).response()
+        problem = Problem(500, "internal-error", "Something went wrong on our side; it has been logged.")
+        return page(request, problem) or problem.response()
 
     app.add_exception_handler(StatementError, unstorable)
     app.add_exception_handler(Exception, unexpected)

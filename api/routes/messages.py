@@ -164,17 +164,21 @@ def attachment_bytes(
 def send(body: NewMessage, location_id: LocationId, context: ContextOf, once: Once) -> Response:
     """Hand a mail over to be sent; `leaves_at` says when it will leave."""
     files = _store(context, location_id, body.attachments)
-    queued: list[str] = []
     with context.database.session() as session:
+        answer = once.answer(
+            session, body, 202, lambda: QueuedAnswer.of(_queue(context, session, location_id, body, files))
+        )
+    # Also for a repeated request: the first one may have ended between its commit and this.
+    _let_leave(context, QueuedAnswer.model_validate_json(bytes(answer.body)).id)
+    return answer
 
-        def work() -> QueuedAnswer:
-            message = _queue(context, session, location_id, body, files)
-            queued.append(message.id)
-            return QueuedAnswer.of(message)
 
-        answer = once.answer(session, body, 202, work)
-    for message_id in queued or [QueuedAnswer.model_validate_json(bytes(answer.body)).id]:
-        _let_leave(context, message_id)
+def hand_over(context: Context, location_id: str, body: NewMessage) -> QueuedAnswer:
+    """Queue a mail that a page sends."""
+    files = _store(context, location_id, body.attachments)
+    with context.database.session() as session:
+        answer = QueuedAnswer.of(_queue(context, session, location_id, body, files))
+    _let_leave(context, answer.id)
     return answer
 
 
