@@ -9,7 +9,7 @@ from mail.labels import fold, plain
 from mail.message import Mail
 
 _SUBJECT = re.compile(
-    r"""^(?:(?:re|aw|sv|vs|antw|r|odp|fwd?)\s*:\s*)?[\[("']{0,2}(?:
+    r"""^[\[("']{0,2}(?:
       automatic\s+repl|auto(?:mated)?[- ]?(?:\s+)?(?:re(?:ply|sponse|sponder)|respon|answer)|autoreply
       |out[- ]of[- ](?:the\s+)?office|ooo\b\s*(?:[:\-–(]|re|$)|away\s+from\s+(?:my|the)\s+(?:office|mail
       |desk)|vacation\s+(?:reply|response|message|notice|auto)|i\s+am\s+(?:currently\s+)?(?:away|out\s+of
@@ -51,7 +51,10 @@ _SUBJECT = re.compile(
     |응답|답장)|휴가\s*중|ตอบกลับอัตโนมัติ|ข้อความตอบกลับอัตโนมัติ|trả\s+lời\s+tự\s+động
     |thư\s+trả\s+lời\s+tự\s+động|vắng\s+mặt|balasan\s+otomatis|jawaban\s+otomatis|balas\s+auto
     |di\s+luar\s+kantor|sedang\s+cuti
-    )""",
+    )
+    |\bis\s+(?:currently\s+)?(?:out\s+of\s+(?:the\s+)?office|on\s+(?:vacation|leave|holiday))\b
+    |\bist\s+(?:nicht\s+im\s+büro|außer\s+haus)
+    |\best\s+absente?\s+du\s+bureau\b|\bautomatic\s+reply$|\bautoreply$""",
     re.VERBOSE,
 )
 _STRONG_HEADERS = (
@@ -145,7 +148,7 @@ def is_auto_reply(mail: Mail) -> bool:
 
 def has_auto_reply_subject(mail: Mail) -> bool:
     """A subject such as out-of-office answers have, in many languages."""
-    return _SUBJECT.match(fold(plain(mail.subject))[:200]) is not None
+    return _SUBJECT.search(fold(plain(mail.subject))[:200]) is not None
 
 
 def _suppresses_answers(mail: Mail) -> bool:

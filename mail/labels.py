@@ -157,6 +157,8 @@ ORIGINAL_MESSAGE = _table(
 """What stands between the dashes of "-----Original Message-----"."""
 
 FORWARDED_MESSAGE = _table(
+    "转发的消息|轉寄的訊息|轉寄的信件|转发的信件|转发消息|转发的内容|転送された内容|전달된 편지",
+    "переадресовано|forwarded by",
     "začátek přeposílané zprávy|ileti başlangıcı|メッセージを転送|wiadomość przesłana dalej",
     "wiadomość przesłana",
     "перенаправлене повідомлення|videresendt e-mail|videresendte besked|přeposílaná zpráva",

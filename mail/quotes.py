@@ -97,9 +97,24 @@ def _split_text(text: str) -> Split:
                 new[at] = kept < cut
                 kept += 1
     _drop_trailing_quotes(lines, new)
-    own = "\n".join(line for line, is_new in zip(lines, new, strict=True) if is_new)
+    own = "\n".join(_kept(lines, new))
     rest = "\n".join(line for line, is_new in zip(lines, new, strict=True) if not is_new)
     return Split(_trim(own), _trim(rest + beyond))
+
+
+def _kept(lines: list[str], new: list[bool]) -> list[str]:
+    """The new lines; where a quote between them went, the blank lines on both sides of it become one."""
+    kept: list[str] = []
+    gap = False
+    for line, is_new in zip(lines, new, strict=True):
+        if not is_new:
+            gap = True
+            continue
+        if gap and kept and not line.strip() and not kept[-1].strip():
+            continue
+        gap = False
+        kept.append(line)
+    return kept
 
 
 def _drop_trailing_quotes(lines: list[str], new: list[bool]) -> None:
