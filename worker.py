@@ -43,6 +43,7 @@ from activities.composing import Composer
 from activities.connecting import Connecting
 from activities.fetching import Fetching
 from activities.filing import Filing
+from activities.marking import Marking
 from activities.proving import Proving
 from activities.reconciling import Reconciling
 from activities.recovering import Recovering
@@ -59,7 +60,9 @@ from workflows import temporal
 from workflows.account import AccountWorkflow
 from workflows.commands import Commands
 from workflows.contacts import ContactsWorkflow
+from workflows.count_sent import CountSentWorkflow
 from workflows.file_inbound import FileInboundWorkflow
+from workflows.read_state import ReadStateWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.registration import SearchAttributesMissing, register_search_attributes
 from workflows.send_message import SendMessageWorkflow
@@ -87,6 +90,8 @@ WORKFLOWS: list[type] = [
     ReconcileWorkflow,
     ContactsWorkflow,
     SendMessageWorkflow,
+    ReadStateWorkflow,
+    CountSentWorkflow,
     FileInboundWorkflow,
     SweepWorkflow,
 ]
@@ -118,6 +123,7 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
         Reconciling(database, mailboxes),
         Waking(database, commands),
         Sending(database, mailboxes, composer, providers, limits, config.auto_bcc_domain),
+        Marking(database, mailboxes),
         Filing(database, environment.blobs, config.auto_bcc_domain),
         Sweeping(database, commands),
     )

@@ -85,6 +85,8 @@ class Sending:
             with self._database.session() as session:
                 count_sent(session, email_key, [sent])
             counted += 1
+        with self._database.session() as session:
+            session.get_one(Account, account_id).sends_counted_at = now()
         return counted
 
     def _mailbox(self, account_id: str, priority: Priority) -> Mailbox:

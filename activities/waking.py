@@ -32,7 +32,13 @@ class Waking:
 
     def activities(self) -> list[Callable[..., Any]]:
         """What the worker runs."""
-        return [self.wake_messages, self.wake_contacts, self.wake_accounts, self.tell_switched]
+        return [
+            self.wake_messages,
+            self.wake_contacts,
+            self.wake_accounts,
+            self.wake_ledger,
+            self.tell_switched,
+        ]
 
     @activity.defn(name="wake_messages")
     async def wake_messages(self, value: AccountInput) -> int:
@@ -49,6 +55,11 @@ class Waking:
         if wanted:
             await self._commands.sync_contacts(value.account_id)
         return wanted
+
+    @activity.defn(name="wake_ledger")
+    async def wake_ledger(self, value: AccountInput) -> None:
+        """What the new mailbox sent in the last 24 h is counted (S26)."""
+        await self._commands.count_sent(value.account_id)
 
     @activity.defn(name="wake_accounts")
     async def wake_accounts(self, value: WakeInput) -> int:

@@ -28,6 +28,7 @@ OPEN = frozenset(
 INTERACTIVE_PRIORITY, OTHER_PRIORITY = 1, 5
 """In the queue of an address an answer to somebody goes before the rest (S26)."""
 WHILE_CONNECTING = timedelta(seconds=5)
+WHILE_COUNTING = timedelta(seconds=1)
 
 
 class Way(StrEnum):
@@ -96,6 +97,8 @@ def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
         )
         message.leaves_at = None
         return Next(Way.WAIT, why="the mailbox needs a new consent")
+    if account.sends_counted_at is None:
+        return Next(Way.WAIT, clock() + WHILE_COUNTING, "what the mailbox has sent today is counted")
     ledger = Ledger.of_account(session, account, limits=limits)
     priority = INTERACTIVE_PRIORITY if message.reply_to_message_id else OTHER_PRIORITY
     ledger.enter(message.id, len(recipients_of(session, message.id)), priority=priority)

@@ -53,6 +53,8 @@ class Account(SQLModel, table=True):
     completeness_decided: int | None = None
     completeness_missing: int | None = None
 
+    sends_counted_at: datetime | None = moment()
+    """When what the mailbox sent in the last 24 h was counted; nothing leaves before (S26)."""
     sends_blocked_until: datetime | None = moment()
     """Gmail said that its sending limit is reached (S20, S26)."""
 

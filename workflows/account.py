@@ -157,6 +157,7 @@ class AccountWorkflow:
             self._memory.gap = report.gap
             self._memory.seen_history_id = report.history_id
             self._memory.hinted = True
+            await self._tell("wake_ledger", "Count what was sent today")
             await self._tell("wake_messages", "Waiting mail goes on")
             await self._tell("wake_contacts", "Read Google contacts")
 
@@ -168,6 +169,7 @@ class AccountWorkflow:
         elif report.state in COLLECTING:
             self._memory.gap = report.gap
             self._memory.hinted = True
+            await self._tell("wake_ledger", "Count what was sent today")
 
     async def _sync(self) -> None:
         memory = self._memory
@@ -266,11 +268,11 @@ class AccountWorkflow:
             )
         except ActivityError as error:
             workflow.logger.warning("account_step_failed", extra={"step": activity, "cause": _cause(error)})
-            self._wait(None, f"'{summary}' did not get through ({_cause(error)}).")
+            self._wait(None, False, f"'{summary}' did not get through ({_cause(error)}).")
             return None
         self._note(report)
         if report.failed_step:
-            self._wait(report.wait_s, report.reason)
+            self._wait(report.wait_s, report.obey, report.reason)
         else:
             self._memory.failures = 0
         return report
@@ -302,10 +304,10 @@ class AccountWorkflow:
             memory.hinted = memory.asked = memory.more = memory.proof_wanted = False
             memory.gap = memory.look_at = None
 
-    def _wait(self, told_s: float | None, reason: str | None) -> None:
+    def _wait(self, told_s: float | None, obey: bool, reason: str | None) -> None:
         memory = self._memory
         memory.failures += 1
-        memory.obeying = told_s is not None
+        memory.obeying = obey
         delay = timedelta(seconds=told_s) if told_s is not None else policies.growing_delay(memory.failures)
         memory.not_before = workflow.now() + delay
         memory.reason = reason

@@ -131,6 +131,10 @@ class Commands:
             "ContactsWorkflow", f"contacts/{account_id}", ContactsInput(account_id=account_id), "sync_now"
         )
 
+    async def count_sent(self, account_id: str) -> None:
+        """Count what the mailbox sent in the last 24 h, before anything leaves through it (S26)."""
+        await self._start("CountSentWorkflow", f"sent/{account_id}", AccountInput(account_id=account_id))
+
     # A message (SendMessageWorkflow)
     async def send_message(self, message_id: str) -> None:
         """Let a queued message leave."""

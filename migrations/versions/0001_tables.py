@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.Column("completeness_listed", sa.Integer(), nullable=True),
         sa.Column("completeness_decided", sa.Integer(), nullable=True),
         sa.Column("completeness_missing", sa.Integer(), nullable=True),
+        sa.Column("sends_counted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sends_blocked_until", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('connecting', 'active', 'recovering', 'paused', 'reauthorization_required', 'disconnected')",

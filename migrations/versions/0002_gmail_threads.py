@@ -1,4 +1,4 @@
-"""Which threads a Gmail thread holds, and threads in which colleagues take part"""
+"""Which threads a Gmail thread holds, threads in which colleagues take part, blobs to remove"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +20,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["thread_id"], ["threads.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("account_id", "gmail_thread_id", "thread_id"),
     )
+    op.create_table(
+        "doomed_blobs",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("location_id", sa.String(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["location_id"], ["locations.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("key"),
+    )
     op.create_index(op.f("ix_gmail_threads_thread_id"), "gmail_threads", ["thread_id"], unique=False)
     op.create_index(
         "ix_decisions_left", "decisions", ["message_id_hash"], postgresql_where=sa.text("left_thread")
@@ -38,4 +46,5 @@ def downgrade() -> None:
     op.drop_column("threads", "mixed")
     op.drop_index("ix_messages_thread_outbound", table_name="messages")
     op.drop_index("ix_decisions_left", table_name="decisions")
+    op.drop_table("doomed_blobs")
     op.drop_table("gmail_threads")

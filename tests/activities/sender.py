@@ -158,6 +158,7 @@ def desk(
             google_sub=mailbox,
             state=AccountState.ACTIVE,
             connected_at=now(),
+            sends_counted_at=now(),
         )
         session.add(account)
         session.flush()
