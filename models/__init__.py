@@ -4,7 +4,7 @@ from models.account import Account, AccountAlias, AccountPause, PendingConsent
 from models.campaign import Campaign, CampaignRecipient, Suppression
 from models.contact import Contact, ContactAddress
 from models.conversation import Conversation, GmailThread, Thread
-from models.erasure import Erasure
+from models.erasure import DoomedBlob, Erasure
 from models.event import Event, IdempotencyKey, WebhookDelivery, WebhookEndpoint
 from models.gmail_message import Decision, GmailMessage, MatchKey
 from models.google_contact import ContactsSync, GoogleContact
@@ -28,6 +28,7 @@ __all__ = [
     "ContactsSync",
     "Conversation",
     "Decision",
+    "DoomedBlob",
     "Erasure",
     "Event",
     "GmailMessage",

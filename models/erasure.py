@@ -22,3 +22,13 @@ class Erasure(SQLModel, table=True):
     subject_id: str
     erased_at: datetime = created()
     counts: dict[str, Any] = json_object()
+
+
+class DoomedBlob(SQLModel, table=True):
+    """A blob of something erased, until it is gone from the store too."""
+
+    __tablename__ = "doomed_blobs"
+
+    key: str = Field(primary_key=True)
+    location_id: str = reference("locations.id", index=False)
+    since: datetime = created()

@@ -121,6 +121,7 @@ def test_texts_agree_but_for_what_is_added_around_them() -> None:
     assert not same_text("art", "cartoon")
 
 
+ASCII = st.sampled_from("abcdefXYZ0189 ")
 LOCAL = st.sampled_from(["carl", "dora", "alice", "bob"])
 
 
@@ -128,10 +129,10 @@ LOCAL = st.sampled_from(["carl", "dora", "alice", "bob"])
 @given(
     sender=LOCAL,
     to=st.lists(LOCAL, min_size=1, max_size=3),
-    subject=st.text(st.characters(codec="ascii", categories=("L", "N")), max_size=12),
-    text=st.text(st.characters(codec="ascii", categories=("L", "N", "Zs")), max_size=40),
+    subject=st.text(ASCII, max_size=12),
+    text=st.text(ASCII, max_size=40),
     second=st.integers(0, 3),
-    footer=st.text(st.characters(codec="ascii", categories=("L",)), max_size=10),
+    footer=st.text(ASCII, max_size=10),
 )
 def test_two_copies_meet_at_one_lock_and_are_one_mail(
     sender: str, to: list[str], subject: str, text: str, second: int, footer: str
