@@ -185,7 +185,9 @@ def _is_public(name: str) -> bool:
 
 
 def _fields(values: Mapping[str, str]) -> dict[str, Any]:
-    return {k.lower(): v for k, v in values.items() if k.lower() in Settings.model_fields}
+    """Every field, so that the settings never look at this process's own environment."""
+    known = {k.lower(): v for k, v in values.items() if k.lower() in Settings.model_fields}
+    return {name: field.get_default() for name, field in Settings.model_fields.items()} | known
 
 
 def _points_elsewhere(part: str, given: Mapping[str, str], base: Settings) -> bool:
