@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help setup up demo test test-fast soak fuzz bench check format lock docs clean
+.PHONY: help setup up demo test test-again test-fast soak fuzz bench check format lock docs clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -31,6 +31,10 @@ demo: $(READY)
 test: $(READY)
 	@bash .ci/chromium
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak" $(ARGS)
+
+## make test-again  only the tests that failed last time, one at a time
+test-again: $(READY)
+	@$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not soak"
 
 ## make test-fast   what needs no server
 test-fast: $(READY)
