@@ -92,7 +92,7 @@ def _paths(arguments: list[str]) -> Iterator[str]:
 def main(arguments: list[str]) -> int:
     """Prints a line for each file; 2 where none was named."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        sys.stdout.write(USAGE)
+        (sys.stdout if arguments else sys.stderr).write(USAGE)
         return 0 if arguments else 2
     out = sys.stdout.buffer
     for path in _paths(arguments):

@@ -11,9 +11,11 @@ import re
 # Chromium stops at 512.
 MAX_DEPTH = 400
 MAX_ATTRIBUTES = 200
+# Unclosed <b>, <font> ... are made anew in every paragraph that follows: so many in all.
+MAX_REPEATED = 15_000
 MAX_HTML_LENGTH = 4_194_304
 # Below these a page cannot cost much.
-_FEW_TAGS = 1_500
+_FEW_TAGS = 600
 _SHORT_HTML = 4_000
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
@@ -22,6 +24,9 @@ _CROWDED = re.compile(
     f"{{{MAX_ATTRIBUTES}}}"
 )
 _FLAT = "wbr"
+_FORMATTING = frozenset(
+    {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
+)
 # Elements that hold nothing, or that the next of their kind closes.
 _UNCOUNTED = frozenset(
     {
@@ -76,11 +81,15 @@ def bounded(html: str) -> str:
 def _flatten(html: str) -> str:
     open_by_name: dict[str, int] = {}
     dropped: dict[str, int] = {}
-    depth = 0
+    depth = formatting = repeated = 0
 
     def keep(match: re.Match[str]) -> str:
-        nonlocal depth
+        nonlocal depth, formatting, repeated
         name = match[2].lower()
+        if name not in _FORMATTING:
+            repeated += formatting
+            if repeated > MAX_REPEATED:
+                return f"<{match[1]}{_FLAT}"
         if name in _UNCOUNTED:
             return match[0]
         if match[1]:
@@ -90,12 +99,14 @@ def _flatten(html: str) -> str:
             if open_by_name.get(name):
                 open_by_name[name] -= 1
                 depth -= 1
+                formatting -= name in _FORMATTING
             return match[0]
         if depth >= MAX_DEPTH:
             dropped[name] = dropped.get(name, 0) + 1
             return f"<{_FLAT}"
         open_by_name[name] = open_by_name.get(name, 0) + 1
         depth += 1
+        formatting += name in _FORMATTING
         return match[0]
 
     return _TAG.sub(keep, html)

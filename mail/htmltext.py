@@ -155,11 +155,12 @@ class _Reader:
     def hides(self, name: str, attributes: str) -> bool:
         if name in _UNSHOWN:
             return not attributes.endswith("/")
-        return (
-            len(attributes) > 6
-            and name not in ("body", "html")
-            and _HIDDEN.search(attributes[:4000]) is not None
-        )
+        if len(attributes) < 7 or name in ("body", "html"):
+            return False
+        attributes = attributes[:4000]
+        if _HIDDEN.search(attributes) is not None:
+            return True
+        return _NO_HEIGHT.search(attributes) is not None and _CLIPPED.search(attributes) is not None
 
     def hidden_tag(self, closing: bool, name: str) -> None:
         if self.hidden == "p":
@@ -199,11 +200,10 @@ def _lay_out(marked: str) -> str:
 
 
 def _break(match: re.Match[str]) -> str:
-    """`<br>` counts each time, the edges of blocks together once, of paragraphs an empty line."""
+    """A `<br>` ends its line, or is an empty one; edges of blocks end a line once, of paragraphs leave a gap."""
     marks = match[0]
-    if _PARAGRAPH in marks:
-        return "\n\n"
-    return "\n" * (marks.count(_BR) or 1)
+    count = marks.count(_BR) + (marks[0] != _BR)
+    return "\n" * max(count, 2) if _PARAGRAPH in marks else "\n" * count
 
 
 def _quote(text: str) -> str:

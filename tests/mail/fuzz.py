@@ -103,9 +103,9 @@ MUTATIONS: tuple[Callable[[random.Random, bytearray], None], ...] = (
 )
 
 
-def check(case: bytes) -> None:
+def check(case: bytes, seconds_per_100_kb: float = SECONDS_PER_100_KB) -> None:
     """Raises `FuzzFailure` where the case breaks a rule; what the code itself raises goes through."""
-    budget = SECONDS_PER_100_KB * max(1.0, len(case) / 100_000)
+    budget = seconds_per_100_kb * max(1.0, len(case) / 100_000)
     for attempt in range(3):
         before = time.process_time()
         mail = parse(case)
@@ -133,14 +133,16 @@ def check_storable(value: object) -> None:
         raise FuzzFailure("a NUL is left")
 
 
-def run(seconds: float, seed: int, cases: int | None = None) -> int:
+def run(
+    seconds: float, seed: int, cases: int | None = None, seconds_per_100_kb: float = SECONDS_PER_100_KB
+) -> int:
     """Cases until the time is over or `cases` are done; returns how many. A failing one is kept in a file."""
     deadline = time.monotonic() + seconds
     done = 0
     while time.monotonic() < deadline and (cases is None or done < cases):
         case = mutate(random.Random(f"{seed}/{done}"))
         try:
-            check(case)
+            check(case, seconds_per_100_kb)
         except Exception:
             kept = Path(tempfile.gettempdir()) / f"mail-fuzz-{seed}-{done}.eml"
             kept.write_bytes(case)

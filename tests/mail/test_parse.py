@@ -48,11 +48,12 @@ def test_an_empty_plain_part_gives_way_to_the_html() -> None:
 
 
 def test_attachments_and_inline_images() -> None:
-    related = f"Content-Type: multipart/related; boundary=r\n\n--r\nContent-Type: text/html\n\n<img src='cid:i@x'>\n--r\n{IMAGE}\n--r--"
+    html = "Content-Type: text/html\n\n<img src='cid:i@x'>"
+    related = f"Content-Type: multipart/related; boundary=r\n\n--r\n{html}\n--r\n{IMAGE}\n--r--"
     mail = parse(multipart("mixed", related, PDF))
     image, pdf = mail.attachments
     assert (image.filename, image.inline, image.content_id, image.part_id) == ("i.png", True, "i@x", "0.1")
-    assert image.content == b"\x89PN"[:2] + image.content[2:]
+    assert image.content == b"\x89PN"
     assert (pdf.filename, pdf.inline, pdf.content, pdf.size, pdf.part_id) == ("r.pdf", False, b"%PDF", 4, "1")
 
 
@@ -70,7 +71,7 @@ def test_text_between_images_stays_one_text() -> None:
 
 
 def test_a_text_file_is_no_body() -> None:
-    file = 'Content-Type: text/plain; name="notes.txt"\nContent-Disposition: attachment; filename="notes.txt"\n\nnotes'
+    file = 'Content-Type: text/plain; name="n.txt"\nContent-Disposition: attachment; filename="notes.txt"\n\nnotes'
     mail = parse(multipart("mixed", PLAIN, file))
     assert mail.text == "plain"
     assert [attachment.filename for attachment in mail.attachments] == ["notes.txt"]
@@ -163,7 +164,8 @@ def test_a_mail_that_only_wraps_another_shows_its_text() -> None:
 def test_delivery_status_in_groups() -> None:
     status = (
         "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"
-        "Final-Recipient: rfc822; a@example.com\nAction: failed\n\nFinal-Recipient: rfc822; b@example.com\nStatus: 4.0.0"
+        "Final-Recipient: rfc822; a@example.com\nAction: failed\n\n"
+        "Final-Recipient: rfc822; b@example.com\nStatus: 4.0.0"
     )
     mail = parse(
         multipart("report", PLAIN, status, "Content-Type: text/rfc822-headers\n\nMessage-ID: <orig@x>")
@@ -225,7 +227,7 @@ def tnef(*objects: tuple[int, int, int, bytes]) -> bytes:
 
 
 def winmail(data: bytes) -> bytes:
-    head = b"Content-Type: application/ms-tnef; name=winmail.dat\nContent-Disposition: attachment; filename=winmail.dat\n\n"
+    head = b"Content-Type: application/ms-tnef\nContent-Disposition: attachment; filename=winmail.dat\n\n"
     return multipart("mixed", PLAIN).replace(b"--b--\n", b"--b\n") + head + data + b"\n--b--\n"
 
 
@@ -348,7 +350,7 @@ def test_nul_and_lone_surrogates_go() -> None:
 @given(st.binary(max_size=2_000))
 @settings(derandomize=True, deadline=None, max_examples=150)
 def test_any_bytes_parse(raw: bytes) -> None:
-    check(raw)
+    check(raw, seconds_per_100_kb=1.5)
 
 
 @given(st.lists(st.sampled_from(SEEDS + TOKENS), max_size=12))
