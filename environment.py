@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from activities.budgets import SharedBudget
 from activities.mailboxes import Mailboxes
 from gmail.client import Gmail
 from gmail.config import GoogleConfig
@@ -24,6 +25,7 @@ class Environment:
     vault: Vault
     blobs: Blobs
     google: GoogleConfig
+    budget: SharedBudget
     gmail: Gmail
     mailboxes: Mailboxes
     consent: Consent
@@ -45,13 +47,19 @@ class Environment:
             raise SettingsError(f"BLOB_STORE_URL cannot be used: {error}") from None
         database = Database(settings.database_url, pool_size=settings.database_pool_size)
         google = GoogleConfig.from_settings(settings)
-        gmail = Gmail(google)
+        budget = SharedBudget(
+            settings.database_url,
+            units_per_minute=google.units_per_minute,
+            requests_in_flight=google.requests_in_flight,
+        )
+        gmail = Gmail(google, budget=budget)
         return cls(
             settings=settings,
             database=database,
             vault=vault,
             blobs=blobs,
             google=google,
+            budget=budget,
             gmail=gmail,
             mailboxes=Mailboxes(database, vault, gmail),
             consent=Consent(google, gmail.http, GoogleKeys(google.certs_uri, gmail.http)),
@@ -60,4 +68,5 @@ class Environment:
     def close(self) -> None:
         """Give connections and threads back."""
         self.gmail.close()
+        self.budget.close()
         self.database.close()

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 CONSENT_AGAIN = "Consent with the same address: everything missed is then synced"
 BY_ITSELF = "Tried again by itself"
+PACED = "Goes on as fast as Gmail's limit per minute allows"
+LIMITED = "Gmail's limit is reached: goes on by itself"
 NO_HINT_S = 30.0
 """After a throttle that names no time."""
 SHORT_WAITS_S = (0.3, 1.0)
@@ -104,10 +106,11 @@ def refused(session: Session, account: Account, error: GoogleError, **more: Any)
             return report(session, account, **more)
         case errors.Throttled():
             wait_s = max(1.0, error.retry_after or NO_HINT_S)
-            account.next_action = "Gmail's limit is reached: goes on by itself"
+            own = error.scope is errors.ThrottleScope.OWN_BUDGET
+            account.next_action = PACED if own else LIMITED
             account.next_action_at = now() + timedelta(seconds=wait_s)
             session.add(account)
-            return report(session, account, failed_step=True, wait_s=wait_s, **more)
+            return report(session, account, failed_step=True, wait_s=wait_s, obey=not own, **more)
         case _:
             _recovers(session, account, why(error))
     return report(session, account, failed_step=True, wait_s=None, **more)

@@ -10,12 +10,16 @@ from models.columns import created, moment
 
 
 class MailboxBudget(SQLModel, table=True):
-    """Units left in the running minute, and until when Gmail told us to wait. Keyed by the Gmail address."""
+    """Units spent in the running minute and the one before, and until when Gmail told us to wait.
+
+    Keyed by the Gmail address; `*` is the whole project. `refilled_at`: when the running minute began.
+    """
 
     __tablename__ = "mailbox_budgets"
 
     email_key: str = Field(primary_key=True)
     units: float
+    units_before: float = 0.0
     refilled_at: datetime = created()
     blocked_until: datetime | None = moment()
 

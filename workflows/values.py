@@ -113,7 +113,9 @@ class Report(BaseModel):
     failed_step: bool = False
     """The step did not get through; what it was for is still to do."""
     wait_s: float | None = None
-    """How long Google asks to wait."""
+    """How long to wait; None: longer after each failure."""
+    obey: bool = False
+    """Google asked for it: nothing wakes the account before."""
 
     cursor: int | None = None
     history_id: int | None = None

@@ -97,7 +97,7 @@ class Stage:
         """Wait for a condition, in real time; the server's time moves only where a test moves it."""
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while not condition():
+                while not condition():  # noqa: ASYNC110 (conditions are about more than one thing)
                     await asyncio.sleep(0.005)
         except TimeoutError:
             raise AssertionError(f"never happened: {what}; played: {self.actors.played}") from None
@@ -108,7 +108,7 @@ class Stage:
 
     async def settled(self) -> None:
         """Wait until nothing is under way: a query is answered only after all that came before it."""
-        while (await self.handle.describe()).raw_description.pending_activities:
+        while (await self.handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         await self.handle.query("__temporal_workflow_metadata")
 
