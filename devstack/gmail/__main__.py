@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
 import uvloop
@@ -20,6 +22,7 @@ from devstack.gmail.world import World
 CLIENT_ID = "407408718192-emulator.apps.googleusercontent.com"
 CLIENT_SECRET = "GOCSPX-emulator"
 SAVE_EVERY_S = 20
+GC_THRESHOLDS = (50_000, 20, 100)  # mails are many objects that live long
 
 
 def arguments() -> argparse.Namespace:
@@ -84,6 +87,7 @@ async def serve(options: argparse.Namespace) -> None:
     for email in options.mailbox:
         world.create_mailbox(email)
     app = App(world)
+    gc.set_threshold(*GC_THRESHOLDS)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -111,3 +115,5 @@ async def serve(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     uvloop.run(serve(arguments()))
+    sys.stdout.flush()
+    os._exit(0)  # freeing every mail one by one would take seconds

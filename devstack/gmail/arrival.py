@@ -23,7 +23,7 @@ class Sorted:
 
 def fits(criteria: dict[str, Any], message: Message, mailbox: Mailbox) -> bool:
     """Whether a filter's criteria hold. Gmail API: settings.filters"""
-    sender, to, subject, _ = message.content.search_fields()
+    sender, to, subject = message.content.search_headers()
     tests: list[tuple[str, Callable[[Any], bool]]] = [
         ("from", lambda value: str(value).lower() in sender),
         (

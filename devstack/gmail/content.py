@@ -12,7 +12,7 @@ from email.policy import compat32
 from email.utils import getaddresses, parsedate_to_datetime
 
 HEAD_END = re.compile(rb"\r?\n\r?\n")
-UNFOLD = re.compile(r"\r?\n[ \t]+")
+UNFOLD = re.compile(r"\n[ \t]+")
 MESSAGE_IDS = re.compile(r"<[^<>\s]+>")
 TAGS = re.compile(r"(?is)<(style|script|head)\b.*?</\1\s*>|<[^>]*>")
 PREFIXES = re.compile(r"(?i)^\s*((re|fwd?|aw|wg|sv|vs|antw|tr|rv|ref|enc)(\[\d+\])?\s*:\s*)+")
@@ -41,12 +41,15 @@ def decode_words(value: str) -> str:
 
 def parse_header_block(block: bytes) -> Pairs:
     """(name, unfolded and decoded value) in order."""
-    text = UNFOLD.sub(" ", block.decode("utf-8", "replace"))
+    text = block.decode("utf-8", "replace").replace("\r\n", "\n")
+    if "\n " in text or "\n\t" in text:
+        text = UNFOLD.sub(" ", text)
     pairs = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         name, colon, value = line.partition(":")
         if colon and name and " " not in name:
-            pairs.append((name, decode_words(value.strip())))
+            value = value.strip()
+            pairs.append((name, decode_words(value) if "=?" in value else value))
     return pairs
 
 
@@ -63,13 +66,14 @@ def subject_key(subject: str) -> str:
 class Content:
     """A mail's exact bytes; header facts that threading needs are computed once."""
 
-    __slots__ = ("_facts", "_search", "_snippet", "raw")
+    __slots__ = ("_facts", "_search", "_snippet", "_text", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self._facts: tuple[str, tuple[str, ...], str] | None = None
         self._snippet: str | None = None
-        self._search: tuple[str, str, str, str] | None = None
+        self._search: tuple[str, str, str] | None = None
+        self._text: str | None = None
 
     def head(self) -> bytes:
         """The header block."""
@@ -157,16 +161,26 @@ class Content:
             )
         return self._snippet
 
-    def search_fields(self) -> tuple[str, str, str, str]:
-        """Lower-case (from, to+cc+bcc, subject, text) for q."""
+    def search_headers(self) -> tuple[str, str, str]:
+        """Lower-case (from, to+cc+bcc, subject) for q."""
         if self._search is None:
-            self._search = (
-                " ".join(self.get_all("from")).lower(),
-                " ".join(self.get_all("to", "cc", "bcc")).lower(),
-                self.get("subject").lower(),
-                self.text().lower()[:20_000],
-            )
+            senders, recipients, subject = [], [], ""
+            for key, value in self.headers():
+                name = key.lower()
+                if name == "from":
+                    senders.append(value)
+                elif name in ("to", "cc", "bcc"):
+                    recipients.append(value)
+                elif name == "subject":
+                    subject = value
+            self._search = (" ".join(senders).lower(), " ".join(recipients).lower(), subject.lower())
         return self._search
+
+    def search_text(self) -> str:
+        """Lower-case text for q."""
+        if self._text is None:
+            self._text = self.text().lower()[:20_000]
+        return self._text
 
 
 def payload_bytes(part: MimeMessage) -> bytes:

@@ -203,6 +203,18 @@ class GmailControl:
         items = [{**mail, "raw": encoded(mail["raw"])} if "raw" in mail else mail for mail in mails]
         return list(self.call("insert", email=email, mails=items)["ids"])
 
+    def fill(self, email: str, count: int, *, senders: list[str] | None = None, seed: int = 1) -> list[str]:
+        """Made-up mail from the senders in turn; returns the ids, oldest first."""
+        return list(self.call("fill", email=email, count=count, senders=senders, seed=seed)["ids"])
+
+    def open_many(
+        self, count: int, *, prefix: str = "user", domain: str = "corp.example", messages: int = 0
+    ) -> list[str]:
+        """Accounts `<prefix><n>@<domain>` with some made-up mail each; returns the addresses."""
+        return list(
+            self.call("open_many", count=count, prefix=prefix, domain=domain, messages=messages)["emails"]
+        )
+
     def send_as_user(
         self,
         email: str,

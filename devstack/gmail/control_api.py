@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from devstack.gmail import arrival, delivery, drafts, ui
+from devstack.gmail import arrival, delivery, drafts, filling, ui
 from devstack.gmail.behaviour import AWKWARD, Behaviour, Client
 from devstack.gmail.compose import as_list, build
 from devstack.gmail.content import Content, addresses, without_headers
@@ -279,6 +279,29 @@ class ControlApi:
             )
         return {"ids": [message.id for message in made]}
 
+    def op_fill(self, args: Json) -> Json:
+        """Made-up mail for a mailbox: count, senders?, seed?, text_bytes?."""
+        made = filling.fill(
+            self._mailbox(args),
+            int(args["count"]),
+            as_list(args.get("senders")) or ["lead@out.example"],
+            seed=int(args.get("seed") or 1),
+            text_bytes=int(args.get("text_bytes") or 600),
+        )
+        return {"ids": [message.id for message in made]}
+
+    def op_open_many(self, args: Json) -> Json:
+        """Many accounts at once: count, prefix?, domain?, messages?, senders?."""
+        opened = filling.open_many(
+            self.world,
+            int(args["count"]),
+            prefix=str(args.get("prefix") or "user"),
+            domain=str(args.get("domain") or "corp.example"),
+            messages=int(args.get("messages") or 0),
+            senders=as_list(args.get("senders")) or ["lead@out.example"],
+        )
+        return {"emails": opened}
+
     def op_send(self, args: Json) -> Json:
         """The user sends from Gmail's page: fields or raw, thread_id?, autosaves?."""
         mailbox = self._mailbox(args)
@@ -452,7 +475,7 @@ class ControlApi:
         """All messages of a mailbox, oldest first; `raw` adds the bytes (base64)."""
         mailbox = self._mailbox(args)
         with_raw = str(args.get("raw", "")).lower() in ("true", "1")
-        messages = [mailbox.messages[key[2]] for key in mailbox.order]
+        messages = [entry[2] for entry in mailbox.order]
         return {
             "email": mailbox.email,
             "history_id": str(mailbox.history.current),

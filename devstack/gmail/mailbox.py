@@ -37,6 +37,11 @@ def label_set(names: Iterable[str]) -> frozenset[str]:
     return _label_sets.setdefault(wanted, wanted)
 
 
+def place(entry: tuple[int, int, Message]) -> tuple[int, int]:
+    """The sort key of an entry of `Mailbox.order`."""
+    return entry[0], entry[1]
+
+
 class Message:
     """A message in one mailbox; `trace` are the header lines of its way here, `content` is shared."""
 
@@ -114,7 +119,7 @@ class Mailbox:
         self.clock = clock
         self.changed = changed
         self.messages: dict[str, Message] = {}
-        self.order: list[tuple[int, int, str]] = []
+        self.order: list[tuple[int, int, Message]] = []  # by date, then id; ids are unique, so it stops there
         self.threads: dict[str, list[str]] = {}
         self.by_rfc_id: dict[str, list[str]] = {}
         self.drafts: dict[str, str] = {}
@@ -135,9 +140,9 @@ class Mailbox:
 
     def newest_first(self, before: tuple[int, int] | None = None) -> Iterable[Message]:
         """Messages from the newest to the oldest, starting below a position."""
-        end = len(self.order) if before is None else bisect_left(self.order, (before[0], before[1], ""))
+        end = len(self.order) if before is None else bisect_left(self.order, before, key=place)
         for i in range(end - 1, -1, -1):
-            yield self.messages[self.order[i][2]]
+            yield self.order[i][2]
 
     def thread(self, thread_id: str) -> list[Message]:
         """The thread's messages, oldest first; empty when there is none."""
@@ -187,7 +192,7 @@ class Mailbox:
         message.labels = label_set(labels)
         message.thread_id = thread_id or message.id
         self.messages[message.id] = message
-        insort(self.order, (*message.key, message.id))
+        insort(self.order, (*message.key, message))
         self.threads.setdefault(message.thread_id, []).append(message.id)
         if content.message_id:
             self.by_rfc_id.setdefault(content.message_id, []).append(message.id)
@@ -196,7 +201,7 @@ class Mailbox:
     def restore(self, message: Message) -> None:
         """Put a saved message back; the caller sorts `order` when all are in."""
         self.messages[message.id] = message
-        self.order.append((*message.key, message.id))
+        self.order.append((*message.key, message))
         self.threads.setdefault(message.thread_id, []).append(message.id)
         if message.content.message_id:
             self.by_rfc_id.setdefault(message.content.message_id, []).append(message.id)
@@ -208,7 +213,7 @@ class Mailbox:
 
     def _forget(self, message_id: str) -> Message:
         message = self.messages.pop(message_id)
-        at = bisect_left(self.order, (*message.key, message.id))
+        at = bisect_left(self.order, message.key, key=place)
         del self.order[at]
         thread = self.threads[message.thread_id]
         thread.remove(message_id)

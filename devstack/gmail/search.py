@@ -69,21 +69,24 @@ class Query:
             test: Test = getattr(self, f"_{name.lower()}")(value)
             return test
         word = token.strip('"').lower()
-        return lambda message: any(word in field for field in message.content.search_fields())
+        return lambda message: (
+            any(word in field for field in message.content.search_headers())
+            or word in message.content.search_text()
+        )
 
     def _from(self, value: str) -> Test:
         words = alternatives(value, self.mailbox)
-        return lambda message: any(word in message.content.search_fields()[0] for word in words)
+        return lambda message: any(word in message.content.search_headers()[0] for word in words)
 
     def _to(self, value: str) -> Test:
         words = alternatives(value, self.mailbox)
-        return lambda message: any(word in message.content.search_fields()[1] for word in words)
+        return lambda message: any(word in message.content.search_headers()[1] for word in words)
 
     _cc = _bcc = _deliveredto = _to
 
     def _subject(self, value: str) -> Test:
         words = value.lower().split()
-        return lambda message: all(word in message.content.search_fields()[2] for word in words)
+        return lambda message: all(word in message.content.search_headers()[2] for word in words)
 
     def _rfc822msgid(self, value: str) -> Test:
         wanted = f"<{value.strip('<>')}>"

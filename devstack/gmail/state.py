@@ -13,7 +13,7 @@ from typing import Any
 from devstack.gmail.content import Content
 from devstack.gmail.grants import AccessToken, RefreshToken
 from devstack.gmail.history import Change, Record
-from devstack.gmail.mailbox import Mailbox, Message, Rules, SendAs, Watch, label_set
+from devstack.gmail.mailbox import Mailbox, Message, Rules, SendAs, Watch, label_set, place
 from devstack.gmail.people import Book, books
 from devstack.gmail.people import Person as Contact
 from devstack.gmail.world import Outgoing, Person, World
@@ -66,11 +66,11 @@ class StateFile:
                 known = self.places.get(id(content))
                 if known is not None:
                     return known[1]
-                place = (end, len(content.raw))
+                where = (end, len(content.raw))
                 out.write(content.raw)
                 end += len(content.raw)
-                self.places[id(content)] = (content, place)
-                return place
+                self.places[id(content)] = (content, where)
+                return where
 
             world = self.world
             grants = world.grants
@@ -106,8 +106,8 @@ class StateFile:
         blob = self.mails.read_bytes() if self.mails.exists() else b""
         known: dict[Place, Content] = {}
 
-        def content_at(place: list[int]) -> Content:
-            key = (place[0], place[1])
+        def content_at(where: list[int]) -> Content:
+            key = (where[0], where[1])
             if key not in known:
                 known[key] = content = Content(blob[key[0] : key[0] + key[1]])
                 self.places[id(content)] = (content, key)
@@ -121,7 +121,7 @@ class StateFile:
         for person in facts["persons"]:
             world.persons[person["email"].lower()] = Person(**person)
         world.outbox += [
-            Outgoing(at, who, to, content_at(place).raw) for at, who, to, place in facts["outbox"]
+            Outgoing(at, who, to, content_at(where).raw) for at, who, to, where in facts["outbox"]
         ]
         grants = world.grants
         for token in facts["refresh"]:
@@ -182,11 +182,11 @@ def load_mailbox(world: World, item: dict[str, Any], content_at: Any) -> None:
     }
     mailbox.rules = Rules(**item["rules"])
     mailbox.sent_at = [(at, count) for at, count in item["sent_at"]]
-    for message_id, thread_id, labels, internal_date, added_at, history_id, place, trace in item["messages"]:
-        message = Message(message_id, content_at(place), trace.encode("latin-1"), internal_date, added_at)
+    for message_id, thread_id, labels, internal_date, added_at, history_id, where, trace in item["messages"]:
+        message = Message(message_id, content_at(where), trace.encode("latin-1"), internal_date, added_at)
         message.thread_id, message.labels, message.history_id = thread_id, label_set(labels), history_id
         mailbox.restore(message)
-    mailbox.order.sort()
+    mailbox.order.sort(key=place)
     history = mailbox.history
     history.current, history.floor = item["history"]
     for record_id, at, changes in item["records"]:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 Json = dict[str, Any]
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class ConnectionDropped(Exception):
@@ -55,9 +56,7 @@ Answer = Response | Awaitable[Response]
 
 def as_json(value: Any, status: int = 200) -> Response:
     """An answer with a JSON body."""
-    return Response(
-        status, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    )
+    return Response(status, _ENCODER.encode(value).encode("utf-8", "surrogatepass"))
 
 
 def as_html(text: str, status: int = 200) -> Response:
