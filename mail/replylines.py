@@ -31,11 +31,11 @@ _OPENER = re.compile(
     |від\b|ад\b
     | ב|בתאריך|ב-|في|بتاريخ|در|ในวันที่|เมื่อ|วันที่|พ\.|จ\.|อ\.|ศ\.|ส\.|อา|को|दिन|於|于|在|星期|周|\d|제목
     |[월화수목금토일]요일
-    | mon|tue|wed|thu|fri|sat|sun|lun|mar|mer|jeu|ven|sam|dim|mié|mie|jue|vie|sáb|sab|dom|seg|qua|qui|sex
-    |gio|ma\b|di\b|wo\b|do\b|vr\b|za\b|zo\b|mo\b|mi\b|fr\b|sa\b|so\b|man|tir|ons|tor|fre|lør|søn|mån|tis
-    |lör|sön
-    | pon|wt|śr|czw|pt|sob|nied|po\b|út|st\b|čt|pá|ne\b|hét|sze|csüt|pén|vas|luni|marți|miercuri|joi
-    |vineri|sâmb|dum|pzt|sal|çar|per|cum|paz|reede|esmas|teisip|kolmap|neljap|laup|pühap
+    | (?:mon|tue|wed|thu|fri|sat|sun|lun|mar|mer|jeu|ven|sam|dim|mié|mie|jue|vie|sáb|sab|dom|seg|qua|
+    qui|sex|gio|ma|di|wo|do|vr|za|zo|mo|mi|fr|sa|so|man|tir|ons|tor|fre|lør|søn|mån|tis|lör|sön|pon|
+    wt|śr|czw|pt|sob|nied|po|út|st|čt|pá|ne|hét|sze|csüt|pén|vas|luni|marți|miercuri|joi|vineri|sâmb|
+    dum|pzt|sal|çar|per|cum|paz|reede|esmas|teisip|kolmap|neljap|laup
+    |pühap)\w{0,9}[.,)]{0,2}\s{1,3}(?:\S{1,14}\s{1,3})?\d
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -47,6 +47,9 @@ _DASHED = re.compile(r"^[\s>]{0,12}[-_=*~–—#+]{2,60}[ \t]{0,4}(?=[^\s\-_=*~�
 _DASHES = re.compile(r"[-_=*~–—#+]{2,60}")
 _RULE = re.compile(r"^[\s]{0,4}[-_=*–—]{5,200}\s*$")
 _CLOSING = re.compile(r"^>\s?(?:\w{1,20}\s?){0,3}[:：]$")
+_ADDRESS_WROTE = re.compile(
+    r"^<?[^\s<>@]{1,80}@[^\s<>@]{2,120}>?\s+[^\W\d_]{2,15}(?:\s[^\W\d_]{2,15})?\s?[:：]$",
+)
 _CONTINUED = re.compile(r"^(?:>|<$|[<(\[]?(?:mailto:)?[^\s<>@]{1,80}@\S{1,120}>\s?(?!.*\d))")
 _OLD_GMAIL = re.compile(r"^\d{4}-\d\d-\d\d \d{1,2}:\d\d (?:GMT|UTC)[+-]\d\d:\d\d .{1,80}$")
 _STARTS_WITH_DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\s")
@@ -59,6 +62,8 @@ _WORDS = WROTE - _PHRASES - frozenset({"via", "sent", "said", "menulis"})
 _HEAD = frozenset(">|-_=*~–—#+&\ufeff0123456789")
 _DASH = frozenset("-_=*~–—#+>")
 _LAST = frozenset(":：-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
 _PRECISE = re.compile(r"\d{1,2}[:.h]\d\d|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")
 
 
@@ -308,11 +313,13 @@ def _strength(text: str, verb: bool, quoted_next: bool) -> int:
     dated = _YEAR_OR_TIME.search(text) is not None
     opened = _OPENER.match(text) is not None
     if verb:
-        if bracketed and (dated or len(text) <= 200):
+        if (bracketed and (dated or len(text) <= 200)) or _ADDRESS_WROTE.match(text):
+            return 2
+        if "@" in text and _PRECISE.search(text) and _ADDRESS.search(text):
             return 2
         if opened and (_PRECISE.search(text) or (dated and quoted_next)):
             return 2
-        if text.startswith("--") and text.endswith("--"):
+        if (text.startswith("--") and text.endswith("--")) or (_YEAR.search(text) and _TIME.search(text)):
             return 2
         if opened and _DIGIT.search(text) and (quoted_next or _ADDRESS.search(text)):
             return 2

@@ -11,28 +11,30 @@ MAX_SIGNATURE_LINES = 25
 """A longer tail under "-- " is text that happens to hold such a line."""
 MAX_RULED_LINES = 8
 """The same under a line of three dashes, which also rules off paragraphs."""
+MAX_LOOKED = 300
 MAX_DEVICE_LINE = 160
 
 _DELIMITERS = frozenset({"--", "—", "––", "---", "__", "- -"})
 _DELIMITING = frozenset("-–—_")
 _BLANKISH = re.compile(r"^[\s\-_=*~#+–—ᐧ>\u200b]*$")
 _DEVICE = re.compile(
-    r"""^[\s<(\[{*_\-–—>]{0,6}(?:
-      (?:someone\s)?(?:sent|send|envoyed|composed|written|typed)\s(?:securely\s)?(?:from|via|with|by|using
-      |on)\s(?:a|an|the|my|our|yahoo|samsung|galaxy|iphone|ipad|ipod|outlook|mail|mailbox|windows|proton
-      |blackberry|android|airmail|spark|mobile|cell|phone|nine|edison|gmail|zoho|type|aol|mailspring
-      |superhuman|front|boxer|nokia|huawei|xiaomi|htc|lg|sony|motorola|verizon|at&t|t-mobile|myMail|k-9
-      |fairemail|thunderbird|sparrow|acompli|newton|polymail|hey|missive|canary|smart|handheld|tablet
-      |pocket|surface|ios|\[)
+    r"""^(?!.{0,160}\b(?:is|are|was|were|will)\b)[\s<(\[{*_\-–—>]{0,6}(?:
+      (?:someone\s)?(?:sent|send)\s(?:securely\s|wirelessly\s)?(?:from|via|using|with|by
+      |on)\s(?:my\s(?:\S+\s?){1,7}$|(?:a|an|the|your)?\s?(?:\S{1,20}\s){0,3}[<\[(]?(?:iphone|ipad|ipod
+      |phone|mobile|cell|smartphone|tablet|handheld|device|android|samsung|galaxy|blackberry|nokia|huawei
+      |xiaomi|htc|lg|sony|motorola|windows|outlook|mail|mailbox|gmail|yahoo|aol|proton|airmail|spark|nine
+      |edison|zoho|type|mailspring|superhuman|front|boxer|mymail|k-9|fairemail|thunderbird|sparrow|acompli
+      |newton|polymail|hey|missive|canary|verizon|at&t|t-mobile|surface|ios|webmail)\b)
+    | (?:written|typed|composed)\s(?:on|from)\smy\s
     | get\s\[?outlook\sfor\b | get\s\[?yahoo | download\s\[?outlook
-    | von\smeine[mrn]\s.{0,60}(?:gesendet|geschickt|verfasst)? | gesendet\s(?:von|mit|über|vom)\b
+    | von\smeine[mrn]\s.{2,60}(?:gesendet|geschickt|verfasst)\b | gesendet\s(?:von|mit|über|vom)\b
     | diese\snachricht\swurde\svon\smeinem | diese\se-?mail\swurde\s(?:von|mit)
     | envoyé(?:e)?\s(?:depuis|de|à\spartir|via|avec)\s | obtenez\soutlook | télécharger\soutlook
     | provenance\s:\scourrier\spour
     | enviado\s(?:desde|do|de|pelo|a\spartir|via|através|con)\s | enviada\s(?:do|de|pelo)\s
     | obtener\soutlook | obter\so?\s?outlook | obtenha\so?\s?outlook
     | inviato\s(?:da|dal|con|tramite)\b | scarica\soutlook | ottieni\soutlook
-    | verzonden\s(?:vanaf|met|van|via)\s | verstuurd\s(?:vanaf|met|van|via)\s
+    | verzonden\s(?:vanaf|vanuit|met|van|via)\s | verstuurd\s(?:vanaf|met|van|via)\s
     | outlook\svoor\s\w+\sdownloaden | download\soutlook
     | skickat\s(?:från|med|via)\s | hämta\soutlook | sendt\s(?:fra|med|via)\s | hent\soutlook | få\soutlook
     | lähetetty\s | hanki\soutlook | wysłan[eoy]\s(?:z|przez|za)\s | pobierz\saplikację\soutlook
@@ -69,6 +71,8 @@ def trailing_signature(lines: Sequence[str]) -> int | None:
     end = len(lines)
     start = end
     cut = _delimited(lines)
+    if cut is None:
+        cut = _above_the_rest(lines)
     if cut is not None:
         end = start = cut
     while end > 0:
@@ -85,6 +89,16 @@ def trailing_signature(lines: Sequence[str]) -> int | None:
         # A lone delimiter at the end signs nothing, but is no text either.
         return end if end < len(lines) and any(line.strip() for line in lines[end:]) else None
     return end
+
+
+def _above_the_rest(lines: Sequence[str]) -> int | None:
+    """A phone puts its line under what was written on it: what follows is the mail that was answered."""
+    written = False
+    for at, line in enumerate(lines[:MAX_LOOKED]):
+        if written and is_device_line(line) and (at + 1 == len(lines) or not lines[at + 1].strip()):
+            return at
+        written = written or bool(line.strip())
+    return None
 
 
 def _delimited(lines: Sequence[str]) -> int | None:
