@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.context import Context, ContextOf
@@ -43,14 +43,13 @@ def identify(context: Context, api_key: str) -> Caller | None:
     return Caller(location.id) if location else None
 
 
-def any_caller(request: Request, context: ContextOf, credentials: _Credentials) -> Caller:
+def any_caller(context: ContextOf, credentials: _Credentials) -> Caller:
     """A caller with a good key."""
     if credentials is None or not credentials.credentials:
         raise _unauthorized("Send the API key as `Authorization: Bearer KEY`.")
     caller = identify(context, credentials.credentials)
     if caller is None:
         raise _unauthorized("This API key is not known. Keys are shown once, when a location is created.")
-    request.state.caller = caller
     return caller
 
 

@@ -7,6 +7,7 @@ import secrets
 
 from sqlmodel import Session, col, select
 
+from crm.paging import Page, page_of, position_of
 from models import Location, Message
 from models.states import WAITING_STATUSES
 
@@ -28,6 +29,14 @@ def create(session: Session, name: str) -> tuple[Location, str]:
 def get(session: Session, location_id: str) -> Location | None:
     """The location, or None."""
     return session.get(Location, location_id)
+
+
+def listing(session: Session, limit: int, cursor: str | None = None) -> Page[Location]:
+    """All locations, first created first."""
+    query = select(Location).order_by(col(Location.id)).limit(limit + 1)
+    if (position := position_of("locations", cursor, str)) is not None:
+        query = query.where(col(Location.id) > position[0])
+    return page_of(session.exec(query).all(), limit, "locations", lambda location: (location.id,))
 
 
 def of_key(session: Session, api_key: str) -> Location | None:

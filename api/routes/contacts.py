@@ -111,10 +111,3 @@ def list_messages(
         contact = contact_of(session, location_id, contact_id)
         page = messages.of_contact(session, location_id, contact.id, paging.limit, paging.cursor)
         return Listing.of(page.map(lambda rows: messages.views(session, rows)))
-
-
-@router.delete("/v1/contacts/{contact_id}", status_code=204)
-def delete(contact_id: str, location_id: LocationId, context: ContextOf) -> None:
-    """Take a contact away; its mail stays."""
-    with context.database.session() as session:
-        contacts.delete_softly(session, contact_of(session, location_id, contact_id))

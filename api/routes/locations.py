@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from api.context import Context, ContextOf
 from api.fields import EmailIn, Line, Name
 from api.keys import AdminCaller, AnyCaller, Caller
+from api.lists import Listing, Paging
 from api.once import Once
 from api.problems import not_found
 from crm import locations
@@ -142,6 +143,14 @@ def create(body: NewLocation, _caller: AdminCaller, context: ContextOf, once: On
             return NewLocationAnswer(id=location.id, name=location.name, api_key=api_key)
 
         return once.answer(session, body, 201, work)
+
+
+@router.get("/v1/locations")
+def listing(_caller: AdminCaller, context: ContextOf, paging: Paging) -> Listing[LocationView]:
+    """All locations (admin's key)."""
+    with context.database.session() as session:
+        page = locations.listing(session, paging.limit, paging.cursor)
+        return Listing.of(page.map(lambda rows: [LocationView.of(location, context) for location in rows]))
 
 
 def _visible(caller: Caller, location_id: str) -> None:
