@@ -54,11 +54,17 @@ class Rows:
 
     def __init__(self) -> None:
         self._rows: dict[type[SQLModel], list[dict[str, Any]]] = {}
+        self._more = ""
+        self._values: dict[str, Any] = {}
 
     def add(self, table: type[SQLModel], *rows: dict[str, Any]) -> None:
         """Add rows as column values; moments are aware, JSON columns plain values."""
         if rows:
             self._rows.setdefault(table, []).extend(rows)
+
+    def with_(self, queries: str, **values: Any) -> None:
+        """Add WITH queries to the statement; values are passed as JSON text. They do not see the rows inserted."""
+        self._more, self._values = queries, values
 
     def write(self, session: Session) -> None:
         """Insert all of them at once; foreign keys among them hold, since they are checked at the statement's end."""
@@ -67,10 +73,14 @@ class Rows:
             return
         columns = tuple(tuple(self._rows[table][0]) for table in tables)
         session.execute(
-            _statement(tables, columns),
-            {_name(table): json.dumps(self._rows[table], default=_plain) for table in tables},
+            _statement(tables, columns, self._more),
+            {
+                **{_name(table): json.dumps(self._rows[table], default=_plain) for table in tables},
+                **{name: json.dumps(value, default=_plain) for name, value in self._values.items()},
+            },
         )
         self._rows.clear()
+        self._more, self._values = "", {}
 
 
 def _plain(value: object) -> str:
@@ -84,8 +94,10 @@ def _name(table: type[SQLModel]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _statement(tables: tuple[type[SQLModel], ...], columns: tuple[tuple[str, ...], ...]) -> TextClause:
-    parts = []
+def _statement(
+    tables: tuple[type[SQLModel], ...], columns: tuple[tuple[str, ...], ...], more: str
+) -> TextClause:
+    parts = [more] if more else []
     for table, names in zip(tables, columns, strict=True):
         listed = ", ".join(f'"{name}"' for name in names)
         name = _name(table)

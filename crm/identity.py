@@ -25,9 +25,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import case, func
 from sqlalchemy import text as sql
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from crm.addresses import email_key
 from crm.bulk import Rows
@@ -36,7 +35,7 @@ from mail.addresses import read_addresses
 from mail.headers import raw_value
 from mail.message import Mail
 from mail.references import read_message_id
-from models import GmailMessage, MatchKey, Message
+from models import MatchKey, Message
 
 ORIGINAL_ID_HEADERS = ("X-Gmail-Original-Message-ID", "X-Google-Original-Message-ID", "X-Original-Message-ID")
 ORIGINAL_AUTHOR_HEADERS = ("X-Original-From", "X-Original-Sender")
@@ -180,36 +179,42 @@ _LOCK = sql(
 def find_matches(
     session: Session, location_id: str, keys: Sequence[MailKeys], account_id: str | None = None
 ) -> Matches:
-    """What is known of mails with these keys, in two queries however many they are. Call under their locks.
+    """What is known of mails with these keys, in one query however many they are. Call under their locks.
 
     Args:
         account_id: the mailbox that they are in; None for the SMTP listener.
     """
     wanted = {key for one in keys for key in (*one.strong, *((one.weak,) if one.weak else ()))}
-    stamps = {one.stamp for one in keys if one.stamp}
-    here = (
-        select(GmailMessage.gmail_id)
-        .where(col(GmailMessage.message_id) == col(Message.id), GmailMessage.account_id == (account_id or ""))
-        .exists()
+    rows = session.execute(
+        _MATCHES,
+        {
+            "location_id": location_id,
+            "account_id": account_id or "",
+            "keys": list(wanted),
+            "stamps": [one.stamp for one in keys if one.stamp],
+        },
     )
-    compared = case((col(MatchKey.key).startswith("weak:"), func.left(col(Message.text), MAX_COMPARED)))
-    found = {
-        key: Candidate(message_id, text, bool(in_account), key.startswith("weak:"))
-        for key, message_id, text, in_account in session.exec(
-            select(MatchKey.key, Message.id, compared, here)
-            .join(Message, col(Message.id) == col(MatchKey.message_id))
-            .where(MatchKey.location_id == location_id, col(MatchKey.key).in_(wanted))
-        )
-    }
     stamped: dict[str, tuple[str, str]] = {}
-    if stamps:
-        for stamp, message_id, from_email in session.exec(
-            select(Message.stamp, Message.id, Message.from_email).where(
-                Message.location_id == location_id, col(Message.stamp).in_(stamps)
-            )
-        ):
-            stamped[str(stamp)] = (message_id, email_key(from_email or ""))
+    found: dict[str, Candidate] = {}
+    for is_stamp, key, message_id, text, in_account in rows:
+        if is_stamp:
+            stamped[key] = (message_id, email_key(text or ""))
+        else:
+            found[key] = Candidate(message_id, text, in_account, key.startswith("weak:"))
     return Matches(stamped, found)
+
+
+_MATCHES = sql(
+    """
+SELECT false, k.key, m.id, CASE WHEN k.key LIKE 'weak:%' THEN left(m.text, 20000) END,
+       EXISTS (SELECT 1 FROM gmail_messages g WHERE g.message_id = m.id AND g.account_id = :account_id)
+  FROM match_keys k JOIN messages m ON m.id = k.message_id
+ WHERE k.location_id = :location_id AND k.key = ANY(:keys)
+UNION ALL
+SELECT true, stamp, id, from_email, false
+  FROM messages WHERE stamp = ANY(:stamps) AND location_id = :location_id
+"""
+)
 
 
 def match(session: Session, location_id: str, mail: Mail, account_id: str | None = None) -> Message | None:

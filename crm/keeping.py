@@ -176,7 +176,7 @@ class Keeper:
             self._note_copies(self._account, synced, filed, rows)
             self._decide(self._account, synced, skipped, filed, rows)
         self._conversations = recording.record(
-            self._session, self._location_id, list(self._new.values()), rows
+            self._session, self._location_id, list(self._new.values()), rows, self._world.conversations
         )
         self._mark_replies(synced, filed)
         for item, verdict in (*((item, verdict) for item, _, verdict in synced), *skipped):

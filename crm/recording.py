@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
@@ -62,11 +62,18 @@ def kind_of(classified: str) -> str:
     return OWN_KIND if classified == "message" else classified
 
 
-def record(session: Session, location_id: str, new: Sequence[NewMessage], rows: Rows) -> dict[str, str]:
+def record(
+    session: Session,
+    location_id: str,
+    new: Sequence[NewMessage],
+    rows: Rows,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
     """Write new messages with all that belongs to them, in a fixed number of statements.
 
     Args:
         rows: what is written with them, such as their copies and decisions; empty afterwards.
+        known: conversation ids by contact that need not be looked up.
 
     Returns:
         conversation ids by contact.
@@ -74,7 +81,10 @@ def record(session: Session, location_id: str, new: Sequence[NewMessage], rows: 
     if not new:
         rows.write(session)
         return {}
-    conversations = conversations_of(session, location_id, {one.owner for one in new})
+    conversations = {
+        **known,
+        **conversations_of(session, location_id, {one.owner for one in new} - set(known)),
+    }
     counts = _counts(new)
     for one in new:
         conversation_id = conversations[one.owner]
@@ -87,14 +97,16 @@ def record(session: Session, location_id: str, new: Sequence[NewMessage], rows: 
         )
         rows.add(Attachment, *_attachment_rows(one))
         rows.add(MatchKey, *identity.key_rows(location_id, one.keys, one.id))
+    _count(rows, new, counts, conversations)
     rows.write(session)
-    _count(session, new, counts, conversations)
     return conversations
 
 
 def conversations_of(session: Session, location_id: str, contact_ids: Iterable[str]) -> dict[str, str]:
     """Conversation ids by contact; made where a contact has none yet. Two at once end in one."""
     wanted = sorted(set(contact_ids))
+    if not wanted:
+        return {}
     query = select(Conversation.contact_id, Conversation.id).where(col(Conversation.contact_id).in_(wanted))
     found = dict(session.exec(query).all())
     if missing := [contact_id for contact_id in wanted if contact_id not in found]:
@@ -234,39 +246,40 @@ def _attachment_rows(one: NewMessage) -> list[dict[str, Any]]:
     ]
 
 
-_COUNT_THREADS = sql(
-    "WITH more AS (SELECT * FROM unnest("
-    " CAST(:ids AS text[]), CAST(:counts AS int[]), CAST(:lasts AS timestamptz[]), CAST(:mixed AS bool[]))"
-    " AS m(id, messages, last_at, mixed)),"
-    " held AS (SELECT id FROM threads WHERE id IN (SELECT id FROM more) ORDER BY id FOR NO KEY UPDATE)"
-    " UPDATE threads t SET message_count = t.message_count + m.messages, mixed = t.mixed OR m.mixed,"
-    " last_message_at = greatest(coalesce(t.last_message_at, m.last_at), m.last_at)"
-    " FROM more m JOIN held h ON h.id = m.id WHERE t.id = m.id"
-)
-_COUNT_CONVERSATIONS = sql(
-    "WITH more AS (SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:lasts AS timestamptz[])) AS m(id, last_at)),"
-    " held AS (SELECT id FROM conversations WHERE id IN (SELECT id FROM more) ORDER BY id FOR NO KEY UPDATE)"
-    " UPDATE conversations c SET last_message_at = greatest(coalesce(c.last_message_at, m.last_at), m.last_at)"
-    " FROM more m JOIN held h ON h.id = m.id WHERE c.id = m.id"
-)
+_COUNT = """
+    more AS (
+        SELECT * FROM json_to_recordset(CAST(:counts AS json))
+            AS m(id text, messages int, last_at timestamptz, mixed bool)
+    ), held AS (
+        SELECT id FROM threads WHERE id IN (SELECT id FROM more) ORDER BY id FOR NO KEY UPDATE
+    ), counted AS (
+        UPDATE threads t SET message_count = t.message_count + m.messages, mixed = t.mixed OR m.mixed,
+               last_message_at = greatest(coalesce(t.last_message_at, m.last_at), m.last_at)
+          FROM more m JOIN held h ON h.id = m.id WHERE t.id = m.id
+    ), newer AS (
+        SELECT * FROM json_to_recordset(CAST(:lasts AS json)) AS l(id text, last_at timestamptz)
+    ), held_too AS (
+        SELECT id FROM conversations WHERE id IN (SELECT id FROM newer) ORDER BY id FOR NO KEY UPDATE
+    ), moved AS (
+        UPDATE conversations c
+           SET last_message_at = greatest(coalesce(c.last_message_at, n.last_at), n.last_at)
+          FROM newer n JOIN held_too h ON h.id = n.id WHERE c.id = n.id
+    )"""
+"""Counts and last moments; rows are held in order of their ids, so that two pages never cross."""
 
 
 def _count(
-    session: Session, new: Sequence[NewMessage], counts: dict[str, _Count], conversations: dict[str, str]
+    rows: Rows, new: Sequence[NewMessage], counts: dict[str, _Count], conversations: dict[str, str]
 ) -> None:
-    """Counts and last moments; rows are held in order of their ids, so that two pages never cross."""
     latest: dict[str, datetime] = {}
     for one in new:
         conversation = conversations[one.owner]
         latest[conversation] = max(latest.get(conversation, one.sent_at), one.sent_at)
-    if counts:
-        session.execute(
-            _COUNT_THREADS,
-            {
-                "ids": list(counts),
-                "counts": [count.messages for count in counts.values()],
-                "lasts": [count.last_at for count in counts.values()],
-                "mixed": [count.mixed for count in counts.values()],
-            },
-        )
-    session.execute(_COUNT_CONVERSATIONS, {"ids": list(latest), "lasts": list(latest.values())})
+    rows.with_(
+        _COUNT,
+        counts=[
+            {"id": thread, "messages": c.messages, "last_at": c.last_at, "mixed": c.mixed}
+            for thread, c in counts.items()
+        ],
+        lasts=[{"id": conversation, "last_at": at} for conversation, at in latest.items()],
+    )

@@ -80,7 +80,8 @@ class World:
     page names. user_keys: those of them that are users'. contacts: by email key, first created first (S15).
     threads: by Gmail thread id, oldest first. known: by Message-ID hash, first created first. left: hashes of
     Message-IDs that left their thread (S18). mixed: threads that became so in this page. auto_bcc: email key
-    to user id (S16). kept: messages of Gmail ids that have synced already.
+    to user id (S16). kept: messages of Gmail ids that have synced already. conversations: by contact, where
+    it has one.
     """
 
     location_id: str
@@ -96,6 +97,7 @@ class World:
     auto_bcc_domain: str = ""
     auto_bcc: Mapping[str, str] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
+    conversations: dict[str, str] = field(default_factory=dict)
     contacts: dict[str, tuple[ContactRef, ...]] = field(default_factory=dict)
     threads: dict[str, tuple[ThreadRef, ...]] = field(default_factory=dict)
     known: dict[str, tuple[KnownMessage, ...]] = field(default_factory=dict)
@@ -224,12 +226,14 @@ UNION ALL
 SELECT 'auto_bcc', jsonb_build_array(auto_bcc_token, id)
   FROM users WHERE auto_bcc_token = ANY(:tokens) AND location_id = :location_id
 UNION ALL
-SELECT 'contact', jsonb_build_array(a.email_key, c.id, c.assigned_user_id, extract(epoch FROM c.created_at))
+SELECT 'contact', jsonb_build_array(
+           a.email_key, c.id, c.assigned_user_id, extract(epoch FROM c.created_at), v.id)
   FROM contact_addresses a JOIN contacts c ON c.id = a.contact_id AND c.deleted_at IS NULL
+  LEFT JOIN conversations v ON v.contact_id = c.id
  WHERE a.location_id = :location_id AND a.email_key = ANY(:keys)
 UNION ALL
 SELECT 'thread', jsonb_build_array(
-           g.gmail_thread_id, t.id, v.contact_id, t.mixed, extract(epoch FROM g.created_at))
+           g.gmail_thread_id, t.id, v.contact_id, t.mixed, extract(epoch FROM g.created_at), v.id)
   FROM gmail_threads g JOIN threads t ON t.id = g.thread_id
   JOIN conversations v ON v.id = t.conversation_id
   JOIN contacts c ON c.id = v.contact_id AND c.deleted_at IS NULL
@@ -239,7 +243,7 @@ SELECT k.fact, jsonb_build_array(
            k.key, m.id, t.id, v.contact_id, t.mixed,
            coalesce((SELECT p.email_key FROM participants p
                       WHERE p.message_id = m.id AND p.role = 'from' AND p.position = 0), m.from_email),
-           m.direction, extract(epoch FROM m.created_at))
+           m.direction, extract(epoch FROM m.created_at), v.id)
   FROM (
     SELECT 'known' AS fact, message_id_header AS key, id FROM messages
      WHERE location_id = :location_id AND message_id_header = ANY(:ids)
@@ -385,22 +389,29 @@ class _World:
     def _auto_bcc(self, token: str, user_id: str) -> None:
         self.auto_bcc[f"{token}@{self.world.auto_bcc_domain}"] = user_id
 
-    def _contact(self, key: str, contact_id: str, assigned_user_id: str | None, since: float) -> None:
+    def _contact(
+        self, key: str, contact_id: str, assigned_user_id: str | None, since: float, conversation: str | None
+    ) -> None:
+        if conversation is not None:
+            self.world.conversations[contact_id] = conversation
         ref = ContactRef(contact_id, assigned_user_id, float(since))
         self.world.contacts[key] = (*self.world.contacts.get(key, ()), ref)
 
-    def _thread(self, gmail_id: str, thread_id: str, contact_id: str, mixed: bool, since: float) -> None:
+    def _thread(
+        self, gmail_id: str, thread_id: str, contact_id: str, mixed: bool, since: float, conversation: str
+    ) -> None:
+        self.world.conversations[contact_id] = conversation
         ref = ThreadRef(thread_id, contact_id, mixed, float(since))
         self.world.threads[gmail_id] = (*self.world.threads.get(gmail_id, ()), ref)
 
     def _known(self, message_id: str, *message: Any) -> None:
-        self._add_known(id_hash(message_id), _message(*message))
+        self._add_known(id_hash(message_id), self._message(*message))
 
     def _key(self, key: str, *message: Any) -> None:
-        self._add_known(key.removeprefix("id:"), _message(*message))
+        self._add_known(key.removeprefix("id:"), self._message(*message))
 
     def _stamp(self, stamp: str, *message: Any) -> None:
-        self.world.stamped[stamp] = _message(*message)
+        self.world.stamped[stamp] = self._message(*message)
 
     def _left(self, hashed: str) -> None:
         self.world.left.add(hashed)
@@ -410,19 +421,21 @@ class _World:
         if all(known.id != message.id for known in before):
             self.world.known[key] = (*before, message)
 
-
-def _message(
-    message_id: str,
-    thread_id: str,
-    contact_id: str,
-    mixed: bool,
-    author: str | None,
-    direction: str,
-    since: float,
-) -> KnownMessage:
-    thread = ThreadRef(thread_id, contact_id, mixed, float(since))
-    outbound = direction == Direction.OUTBOUND
-    return KnownMessage(message_id, thread, email_key(author or ""), outbound, float(since))
+    def _message(
+        self,
+        message_id: str,
+        thread_id: str,
+        contact_id: str,
+        mixed: bool,
+        author: str | None,
+        direction: str,
+        since: float,
+        conversation: str,
+    ) -> KnownMessage:
+        self.world.conversations[contact_id] = conversation
+        thread = ThreadRef(thread_id, contact_id, mixed, float(since))
+        outbound = direction == Direction.OUTBOUND
+        return KnownMessage(message_id, thread, email_key(author or ""), outbound, float(since))
 
 
 def _by_age(refs: tuple[Any, ...]) -> tuple[Any, ...]:
