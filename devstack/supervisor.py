@@ -14,7 +14,7 @@ from devstack.process import NotReady, PartError, Process, rotate_log
 START_TIMEOUT_S = 60.0
 POLL_S = 0.05
 # Before the next start of a part that died again within STEADY_S; never over five seconds.
-PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0)
+PAUSES_S = (0.0, 0.0, 1.0, 2.0, 4.0)
 STEADY_S = 10.0
 # Signals after which a process goes on.
 _HARMLESS = {signal.SIGSTOP, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP}
@@ -265,7 +265,7 @@ class Supervisor:
             steady = time.time() - process.started_at > STEADY_S
             running.early_deaths = 0 if steady else min(running.early_deaths + 1, len(PAUSES_S) - 1)
             self._tell(running.part.title, f"ended ({how_it_ended(process.exit_code)}), is started again")
-            self._stopping.wait(PAUSES_S[running.early_deaths] if running.early_deaths > 1 else 0)
+            self._stopping.wait(PAUSES_S[running.early_deaths])
             running.part.prepare()
             fresh = running.process = Process(running.part.command)
             trouble = self._wait_for_answer(running.part, fresh)
