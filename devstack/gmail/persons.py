@@ -12,7 +12,7 @@ from devstack.gmail import delivery, events, notices
 from devstack.gmail.compose import build
 from devstack.gmail.content import Content
 from devstack.gmail.mailbox import Mailbox
-from devstack.gmail.ui import prefixed
+from devstack.gmail.ui import answered_chain, prefixed
 from devstack.gmail.world import Outgoing, Person, World
 
 SMTP_TIMEOUT_S = 20
@@ -74,14 +74,13 @@ class Outside:
             )
 
     def _answer(self, person: Person, recipient: str, content: Content, now: float) -> bytes:
-        chain = [ref for ref in dict.fromkeys(content.references) if ref != content.message_id]
         quoted = "\n".join(f"> {line}" for line in content.text().strip().splitlines())
         fields: dict[str, Any] = {
             "from": f"{person.name} <{recipient}>" if person.name else recipient,
             "to": (content.get_all("Reply-To") or content.get_all("From"))[:1],
             "subject": prefixed(content.get("Subject"), "Re:"),
             "in_reply_to": content.message_id,
-            "references": [*chain, content.message_id],
+            "references": answered_chain(content),
             "text": f"{person.answer}\n\n{content.get('Date')}, {content.get('From')}:\n{quoted}\n",
         }
         return build(fields, now)

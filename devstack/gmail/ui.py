@@ -8,7 +8,7 @@ from typing import Any
 
 from devstack.gmail import arrival, drafts, sending
 from devstack.gmail.compose import as_list, build
-from devstack.gmail.content import addresses
+from devstack.gmail.content import Content, addresses
 from devstack.gmail.mailbox import Mailbox, Message
 from devstack.gmail.world import World, address_key
 
@@ -38,13 +38,18 @@ def write(
     return sent
 
 
+def answered_chain(content: Content) -> list[str]:
+    """The References of an answer to a mail."""
+    chain = [reference for reference in dict.fromkeys(content.references) if reference != content.message_id]
+    return [*chain, content.message_id]
+
+
 def answered(message: Message) -> dict[str, Any]:
     """In-Reply-To and References of an answer to a message."""
     content = message.content
     if not content.message_id:
         return {}
-    chain = [reference for reference in dict.fromkeys(content.references) if reference != content.message_id]
-    return {"in_reply_to": content.message_id, "references": [*chain, content.message_id]}
+    return {"in_reply_to": content.message_id, "references": answered_chain(content)}
 
 
 def prefixed(subject: str, prefix: str) -> str:
