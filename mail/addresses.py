@@ -30,6 +30,16 @@ _QUOTED = re.compile(r"(\"(?:[^\"\\]++|\\.)*+\")", re.DOTALL)
 _QUOTED_LOCAL = re.compile(r"\"[^\"\\<>]{1,64}\"@[^\s<>,;\"()]+\Z")
 _SPACES = re.compile(r"\s+")
 _LOCAL_NAME = re.compile(r"[^\s<>@\"(),:;=]{1,100}\Z")
+# One mailbox without anything odd: what nearly all fields hold.
+_EMAIL_BYTES = rb"[A-Za-z0-9!#$%&*+/=?^_{|}~.-]{1,64}@[A-Za-z0-9.-]{1,200}[A-Za-z0-9]"
+_SIMPLE = re.compile(
+    rb"(?:(?:([A-Za-z0-9!#$&*+/^_{|}.-]++(?: [A-Za-z0-9!#$&*+/^_{|}.-]++)*+) |\"([A-Za-z0-9 !#$&*+/^_{|},.-]*+)\" ?"
+    rb"|((?:=\?[A-Za-z0-9-]{1,30}\?[bBqQ]\?[^?\s\"]*+\?= )++))?<("
+    + _EMAIL_BYTES
+    + rb")>|("
+    + _EMAIL_BYTES
+    + rb"))\Z"
+)
 _COMMENT = re.compile(r"\([^()]*+\)")
 _ANGLE = re.compile(r"<([^<>]*+)>")
 _AFTER_QUOTED = re.compile(r"\s*(?:[<,;(@.\[]|=\?|\Z)")
@@ -40,12 +50,32 @@ def read_addresses(raw: bytes) -> tuple[Address, ...]:
     """The mailboxes in the raw value of an address field, at most `MAX_ADDRESSES`; group names go."""
     if not raw:
         return ()
+    plain = _read_plain(raw)
+    if plain is not None:
+        return plain
     text = clean(raw.decode("ascii") if raw.isascii() and b"\x1b" not in raw else decode(raw)[0])
     found = _Reader(text).read()
     if not any("@" in address.email for address in found) and "=?" in text:
         decoded = decode_words(text)
         if "@" in decoded:
             found = _Reader(decoded).read()
+    return tuple(found)
+
+
+def _read_plain(raw: bytes) -> tuple[Address, ...] | None:
+    """The mailboxes where each is of the usual form; None where the field needs a real look."""
+    found: list[Address] = []
+    pieces = raw.split(b",") if b"," in raw and b'"' not in raw else (raw,)
+    for piece in pieces[:MAX_ADDRESSES]:
+        match = _SIMPLE.match(piece.strip())
+        if match is None:
+            return None
+        name, quoted, words, angle, bare = match.groups()
+        if words is not None:
+            shown = clean_name(words.decode("ascii"))
+        else:
+            shown = (name or quoted or b"").decode("ascii").strip()
+        found.append(Address(shown, (bare or angle).decode("ascii")))
     return tuple(found)
 
 

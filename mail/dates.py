@@ -8,6 +8,15 @@ from email.utils import parsedate_tz
 
 MAX_DATE_LENGTH = 120
 
+_MONTHS = {
+    name: number
+    for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)  # noqa: SIM905
+}
+# RFC 5322, 3.3, as nearly every mail has it.
+_USUAL = re.compile(
+    r"(?:[A-Za-z]{3}, )?(\d{1,2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4})"
+    r" (\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})(?: \([A-Za-z0-9 +:-]{1,40}\))?\Z"
+)
 _ISO = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
 )
@@ -25,6 +34,9 @@ def read_date(value: str | None) -> datetime | None:
     if _DIGITS_DATE.search(value) is None:
         return None
     try:
+        usual = _USUAL.match(value)
+        if usual is not None:
+            return _from_usual(usual)
         iso = _ISO.match(value)
         if iso is not None:
             return _from_iso(iso)
@@ -35,6 +47,14 @@ def read_date(value: str | None) -> datetime | None:
         return _utc(year, month, day, hour, minute, second, offset or 0)
     except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
         return None
+
+
+def _from_usual(match: re.Match[str]) -> datetime:
+    day, month, year, hour, minute, second, sign, zone_hour, zone_minute = match.groups()
+    offset = int(zone_hour) * 3600 + int(zone_minute) * 60
+    if sign == "-":
+        offset = -offset
+    return _utc(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), offset)
 
 
 def _from_iso(match: re.Match[str]) -> datetime:

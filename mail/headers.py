@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from mail.charsets import clean, codec_name, decode
@@ -15,10 +16,15 @@ from mail.charsets import clean, codec_name, decode
 MAX_FIELDS = 2_000
 MAX_VALUE_BYTES = 262_144
 MAX_PARAMETERS = 64
+# Most mails write the same few values; those of this length are remembered.
+_SHORT = 60
 
 _FIELD = re.compile(
     rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)|([^\n]*+)(?:\n|\Z)",
 )
+# The same for a block whose folds are gone.
+_LINE = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+)|([^\n]++)")
+_FOLDED = re.compile(rb"\n[ \t]++")
 _KNOWN_FIELD = re.compile(
     rb"^(?:From|To|Cc|Bcc|Subject|Date|Sender|Reply-To|Message-ID|In-Reply-To|References|MIME-Version"
     rb"|Content-[A-Za-z-]{2,30}|Received|Return-Path|Delivered-To|X-[A-Za-z0-9-]{2,40}|DKIM-Signature|List-[A-Za-z-]{2,30})"
@@ -34,14 +40,20 @@ def read_fields(block: bytes) -> tuple[list[tuple[str, bytes]], int]:
 
     A line that is no field is skipped while known fields follow it; otherwise the body begins there.
     """
+    unfolded = block.replace(b"\r\n", b"\n")
+    if b"\n " in unfolded or b"\n\t" in unfolded:
+        unfolded = _FOLDED.sub(b" ", unfolded)
     fields: list[tuple[str, bytes]] = []
-    for name, value, other in _FIELD.findall(block):
+    for name, value, other in _LINE.findall(unfolded):
         if name:
-            fields.append((name.decode("ascii"), _clean_value(value)))
+            value = value.strip()
+            fields.append((name.decode("ascii"), value if b"\r" not in value else _unfold(value)))
         elif other and not other.isspace():
             return _read_broken_fields(block)
     if len(fields) > MAX_FIELDS:
         del fields[MAX_FIELDS:]
+    if len(block) > MAX_VALUE_BYTES:
+        fields = [(name, value[:MAX_VALUE_BYTES]) for name, value in fields]
     return fields, len(block)
 
 
@@ -178,6 +190,16 @@ def read_parameters(raw: bytes) -> tuple[str, dict[str, str]]:
 
     Parameter names are lower case; RFC 2231 continuations and charsets and RFC 2047 words are decoded.
     """
+    value, parameters = _read_short(raw) if len(raw) <= _SHORT else _read_parameters(raw)
+    return value, dict(parameters)
+
+
+@lru_cache(maxsize=1024)
+def _read_short(raw: bytes) -> tuple[str, dict[str, str]]:
+    return _read_parameters(raw)
+
+
+def _read_parameters(raw: bytes) -> tuple[str, dict[str, str]]:
     text = raw.decode("ascii") if raw.isascii() else decode(raw)[0]
     head, _, _ = text.partition(";")
     parameters: dict[str, str] = {}

@@ -172,6 +172,8 @@ def _read_sender(fields: RawFields, problems: list[str]) -> tuple[tuple[Address,
     from_: tuple[Address, ...] = ()
     for value in fields.get("from", ())[:10]:
         found = read_addresses(value)
+        if len(found) == 1 and "@" in found[0].email:
+            return found, found[0]
         lone = lone_angle(value)
         if lone is not None:
             sender = next((address for address in found if address.email == lone), Address("", lone))
