@@ -100,6 +100,14 @@ class Settings(BaseSettings):
     workspace_daily_recipient_limit: int = Field(2000, ge=1)
     send_limit_window_s: float = Field(24 * 3600.0, gt=0)
     append_gmail_signature: bool = False
+    campaign_connections: int = Field(4, ge=1, le=50)
+    campaign_mails_per_minute_per_domain: int = Field(6000, ge=1)
+    campaign_retry_s: float = Field(15.0, gt=0)
+
+    # Webhooks out
+    webhook_timeout_s: float = Field(15.0, gt=0)
+    webhook_retry_s: float = Field(5.0, gt=0)
+    webhooks_to_private_addresses: Literal["auto", "yes", "no"] = "auto"
 
     @field_validator("public_url", "gmail_api_endpoint", "people_api_endpoint")
     @classmethod
@@ -116,6 +124,13 @@ class Settings(BaseSettings):
     def blob_url(self) -> str:
         """Where attachments and raw mail lie; under STATE_DIR unless BLOB_STORE_URL says otherwise."""
         return self.blob_store_url or (self.state_dir.resolve() / "blobs").as_uri()
+
+    @property
+    def webhooks_may_be_private(self) -> bool:
+        """Whether webhooks may go to addresses that are not public; in production only where it is asked for."""
+        if self.webhooks_to_private_addresses == "auto":
+            return self.app_env != "production"
+        return self.webhooks_to_private_addresses == "yes"
 
     @property
     def return_origins(self) -> frozenset[str]:

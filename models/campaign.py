@@ -22,6 +22,7 @@ class Campaign(SQLModel, table=True):
     location_id: str = reference("locations.id")
     user_id: str = reference("users.id")
     from_email: str
+    """The campaign's own From; empty: the contact's assigned user, then the campaign's (S25)."""
     from_name: str = ""
     subject: str
     html: str | None = None
@@ -49,7 +50,11 @@ class CampaignRecipient(SQLModel, table=True):
     state: str = RecipientState.PENDING
     reason: str | None = None
     at: datetime | None = moment()
+    attempts: int = 0
+    """How often it was refused for now."""
+    next_try_at: datetime | None = moment()
     return_token: str = Field(unique=True)
+    """Names the recipient in the return path and in the unsubscribe link."""
     message_id: str | None = optional_reference("messages.id")
 
 

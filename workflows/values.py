@@ -235,9 +235,21 @@ class SendStep(BaseModel):
 
 
 class CampaignInput(BaseModel):
-    """CampaignWorkflow, id `campaign/<id>`."""
+    """CampaignWorkflow, id `campaign/<id>`. `failures`: batches in a row that the provider did not let through."""
 
     campaign_id: str
+    failures: int = 0
+
+
+class CampaignStep(BaseModel):
+    """What a campaign does next: go on, wait until a moment or until it is changed, or no more for now."""
+
+    kind: Literal["more", "wait", "done"]
+    until: datetime | None = None
+    why: str = ""
+    provider_failed: bool = False
+    sent: int = 0
+    refused: int = 0
 
 
 class InboundInput(BaseModel):
@@ -250,3 +262,12 @@ class WebhookInput(BaseModel):
     """WebhookWorkflow, id `webhook/<endpoint id>`."""
 
     endpoint_id: str
+
+
+class WebhookStep(BaseModel):
+    """What deliveries to an endpoint do next: go on, wait until a moment, or no more for now."""
+
+    kind: Literal["more", "wait", "done"]
+    until: datetime | None = None
+    why: str = ""
+    delivered: int = 0
