@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from temporalio import activity
 
+from activities.beating import beating
 from activities.mailboxes import Mailboxes
 from crm import address_book, timeline
 from crm.address_book import CONNECTIONS, OTHER_CONTACTS, Counts, Person
@@ -49,9 +50,10 @@ class AddressBooks:
                 return ContactsReport(going=False)
         counts = Counts()
         try:
-            for source, scope in _SOURCES:
-                if scope in account.granted_scopes:
-                    counts.add(self._read(account, source))
+            with beating():
+                for source, scope in _SOURCES:
+                    if scope in account.granted_scopes:
+                        counts.add(self._read(account, source))
         except (errors.GrantRefused, errors.ConsentMissing, errors.MailboxGone) as error:
             # The account's own sync finds the same and says what is to be done; contacts only stop.
             log.info("contacts_refused", account=account.id, error=type(error).__name__)
@@ -109,8 +111,6 @@ class AddressBooks:
                 if page.next_page_token is None:
                     sync = address_book.progress(session, account, source)
                     address_book.was_read(session, sync, page.next_sync_token, full=token is None)
-            if activity.in_activity():
-                activity.heartbeat()
         return counts
 
     def refresh(self, account_id: str) -> None:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlmodel import Session, col, select
-from temporalio import activity
 
 from activities import outcomes
 from activities.changes import Changes
@@ -158,7 +157,6 @@ class Collecting:
             last = part is parts[-1]
             if part or finish:
                 self._part(account, mailbox, part, known, counts, finish if last else None)
-            _beat()
 
     def _part(
         self,
@@ -211,7 +209,6 @@ class Collecting:
             else:
                 item = items[message_id]
                 items[message_id] = Item(item.headline, found.mail, found.raw_blob, found.attachments)
-            _beat()
         return failed
 
     def _file(
@@ -314,8 +311,3 @@ def _follow_labels(
         labels.set_unread(session, account, unread)
     if deleted:
         labels.set_deleted(session, account, deleted)
-
-
-def _beat() -> None:
-    if activity.in_activity():
-        activity.heartbeat()

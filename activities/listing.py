@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 
 from sqlmodel import Session, col, select
-from temporalio import activity
 
 from activities import outcomes
 from gmail.mailbox import Mailbox
@@ -33,8 +32,6 @@ def pages(mailbox: Mailbox, since: datetime | None, label: str | None = None) ->
         page = outcomes.patiently(
             partial(mailbox.list_ids, after=after, label_ids=(label,) if label else (), page_token=token)
         )
-        if activity.in_activity():
-            activity.heartbeat()
         yield page.ids
         token = page.next_page_token
         if token is None:

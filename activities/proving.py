@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from temporalio import activity
 
 from activities import listing, outcomes
+from activities.beating import beating
 from activities.collecting import Collecting, Counts
 from activities.mailboxes import Mailboxes
 from crm import accounts, timeline
@@ -64,9 +65,10 @@ class Proving:
         mailbox = self._mailboxes.of(account, Priority.CATCH_UP)
         counts = Counts()
         try:
-            found = listing.listed(self._database, account_id, mailbox, since)
-            part = tuple(reversed(found.missing))[:MOST_REPAIRED]
-            self._collecting.collect(account, mailbox, part, counts)
+            with beating():
+                found = listing.listed(self._database, account_id, mailbox, since)
+                part = tuple(reversed(found.missing))[:MOST_REPAIRED]
+                self._collecting.collect(account, mailbox, part, counts)
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, account_id)

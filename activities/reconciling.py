@@ -12,6 +12,7 @@ from sqlalchemy import func, or_
 from sqlmodel import col, select, update
 from temporalio import activity
 
+from activities.beating import beating
 from activities.mailboxes import Mailboxes
 from gmail.budget import Priority
 from gmail.errors import GoogleError
@@ -47,11 +48,9 @@ class Reconciling:
         quiet = self._quiet(value)
         wake: list[str] = []
         calm: list[str] = []
-        with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="reconcile") as threads:
+        with beating(), ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="reconcile") as threads:
             for account, news in zip(quiet, threads.map(self._has_news, quiet), strict=True):
                 (wake if news else calm).append(account.id)
-                if activity.in_activity():
-                    activity.heartbeat()
         self._looked_at(calm, at)
         wake += self._stuck(value, {account.id for account in quiet})
         after = quiet[-1].id if len(quiet) == BATCH else None

@@ -10,6 +10,7 @@ from typing import Any
 from temporalio import activity
 
 from activities import listing, outcomes
+from activities.beating import beating
 from activities.collecting import Collecting, Counts
 from activities.mailboxes import Mailboxes
 from crm import accounts, timeline
@@ -51,12 +52,13 @@ class Recovering:
         counts = Counts()
         until = time.monotonic() + ROUND_S
         try:
-            found = listing.listed(self._database, account.id, mailbox, gap.since - MARGIN)
-            missing = tuple(reversed(found.missing))
-            done = 0
-            while done < len(missing) and (done == 0 or time.monotonic() < until):
-                self._collecting.collect(account, mailbox, missing[done : done + PART], counts)
-                done += PART
+            with beating():
+                found = listing.listed(self._database, account.id, mailbox, gap.since - MARGIN)
+                missing = tuple(reversed(found.missing))
+                done = 0
+                while done < len(missing) and (done == 0 or time.monotonic() < until):
+                    self._collecting.collect(account, mailbox, missing[done : done + PART], counts)
+                    done += PART
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, account.id)

@@ -12,6 +12,7 @@ from sqlmodel import Session
 from temporalio import activity
 
 from activities import outcomes
+from activities.beating import beating
 from activities.changes import Changes
 from activities.collecting import Collecting, Counts
 from activities.mailboxes import Mailboxes
@@ -56,8 +57,9 @@ class Syncing:
         mailbox = self._mailboxes.of(account, Priority.CATCH_UP if value.catching_up else Priority.SYNC)
         round_ = _Round(own_cursor=value.cursor is None, cursor=start)
         try:
-            self._collecting.retry_due(account, mailbox, round_.counts)
-            self._follow(account, mailbox, round_)
+            with beating():
+                self._collecting.retry_due(account, mailbox, round_.counts)
+                self._follow(account, mailbox, round_)
         except errors.HistoryExpired:
             return self._expired(account.id, mailbox)
         except GoogleError as error:

@@ -14,6 +14,7 @@ from temporalio import activity
 
 from activities import outcomes
 from activities.address_books import AddressBooks
+from activities.beating import beating
 from activities.mailboxes import Mailboxes
 from activities.proving import Proving
 from crm import accounts, timeline
@@ -67,8 +68,9 @@ class Watching:
                 return outcomes.report(session, account)
         mailbox = self._mailboxes.of(account)
         try:
-            aliases = mailbox.send_as()
-            self.ensure(account, mailbox)
+            with beating():
+                aliases = mailbox.send_as()
+                self.ensure(account, mailbox)
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, value.account_id)

@@ -13,8 +13,8 @@ STEP_TIMEOUT = timedelta(seconds=60)
 PAGE_TIMEOUT = timedelta(minutes=10)
 """Of one round of mail; a round stops by itself after about a minute, so this is only for a stuck one."""
 
-HEARTBEAT = timedelta(seconds=30)
-"""A worker that died is noticed after this long."""
+HEARTBEAT = timedelta(seconds=10)
+"""A worker that died is noticed after this long; activities beat every 3 s by themselves."""
 
 STEP_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),

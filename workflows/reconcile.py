@@ -29,7 +29,7 @@ class ReconcileWorkflow:
                 summary="Compare cursors with Gmail",
                 priority=policies.upkeep(None),
                 start_to_close_timeout=BATCH_TIMEOUT,
-                heartbeat_timeout=policies.HEARTBEAT * 2,
+                heartbeat_timeout=policies.HEARTBEAT,
                 retry_policy=policies.STEP_RETRY,
             )
             if batch.wake:
