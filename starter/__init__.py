@@ -1,1 +1,1 @@
-"""The operators' commands."""
+"""The operators' commands: `python -m starter --help`."""
