@@ -45,6 +45,7 @@ _DASHES_AND_LABEL = re.compile(
     r"^[\s>]*(?:[-_=]{2,60}[^-]{1,80}[-_=]{2,60})?\s*(?:[^\W\d_][\w .]{0,30}\s?[:：])?\s*",
 )
 _MARKER_STARTS = frozenset({"--", "==", "__", "**", "~~", "##", "++", "——", "––", "*-"})
+_MARKER_ENDS = frozenset(":：*\u202c\u200e")
 _FINNISH = frozenset({"lähettäjä", "lähettäjät"})
 
 
@@ -70,7 +71,7 @@ def _reads_as_forward(mail: Mail) -> bool:
     prefix = subject_prefix(mail.subject)
     forwards = prefix is not None and prefix in FORWARD_PREFIXES
     lines = _lines(_text(mail))
-    if not forwards and not mail.embedded and not any(map(_may_be_marker, lines)):
+    if not forwards and not mail.embedded and not _holds_marker(lines):
         return "x-forwarded-message-id" in mail.headers and prefix is None
     first = _first_splitter(lines)
     if first.kind == "marker":
@@ -82,7 +83,7 @@ def _reads_as_forward(mail: Mail) -> bool:
     if first.kind == "reply":
         # Outlook for Mac forwards with a who-wrote line; a reply that quotes a forward holds that one's marker below.
         return forwards and not any(is_forward_marker(line) for line in lines[first.at :])
-    if mail.embedded and not mail.delivery_status and not mail.content_type.startswith("multipart/report"):
+    if mail.embedded and not _is_report_or_digest(mail):
         return prefix is None or forwards
     if "x-forwarded-message-id" in mail.headers:
         return prefix is None or forwards
@@ -96,9 +97,21 @@ def _reads_as_forward(mail: Mail) -> bool:
     )
 
 
-def _may_be_marker(line: str) -> bool:
-    stripped = line.strip("> \t\r")
-    return stripped[:2] in _MARKER_STARTS or stripped[-1:] in {":", "：", "\u202c", "\u200e", "*"}
+def _is_report_or_digest(mail: Mail) -> bool:
+    return bool(mail.delivery_status) or any(
+        content_type in {"multipart/report", "multipart/digest"} for content_type, _ in mail.parts_info
+    )
+
+
+def _holds_marker(lines: list[str]) -> bool:
+    """A cheap first look: most mail holds no forward marker anywhere, and needs no reading line by line."""
+    for at, line in enumerate(lines):
+        if line[:2] in _MARKER_STARTS or line.lstrip(" >\t")[:2] in _MARKER_STARTS:
+            if is_forward_marker(line) or is_titled_block(lines, at):
+                return True
+        elif line.rstrip()[-1:] in _MARKER_ENDS and (is_forward_marker(line) or is_titled_block(lines, at)):
+            return True
+    return False
 
 
 def original_sender(mail: Mail) -> Address | None:

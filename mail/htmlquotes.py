@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -69,17 +70,9 @@ _QUOTES = ", ".join(
         "div.reply-intro",
         "div#isForwardContent",
         "div#isReplyContent",
-        "div.WordSection1 div[style*='border-top:solid #E1E1E1']",
-        "div[style*='border-top:solid #E1E1E1 1.0pt']",
-        "div[style*='border-top:solid #B5C4DF 1.0pt']",
-        "div[style*='border-top: solid #B5C4DF 1.0pt']",
-        "div[style*='border-top:1px solid #E1E1E1']",
-        "div[style*='border-top: 1px solid rgb(225, 225, 225)']",
-        "div[style*='border-top:solid windowtext 1.0pt']",
         "div.front-blockquote",
         "blockquote.front-blockquote",
         "div.hs_reply",
-        "div.quote",
         "div[id^=yahoo_quoted]",
         "div.mail-quote-collapse",
         "div.mailru-blockquote",
@@ -93,42 +86,43 @@ _QUOTES = ", ".join(
         "div.aol_quote",
         "div#aolmail_quote",
         "blockquote[itemtype*='QuotedText']",
-        "div[name=quote]",
         "div[name=messageReplySection]",
-        "div[name=messageBodySection] ~ div[name=messageReplySection]",
-        "div.gmail_signature ~ div.gmail_quote",
-        "blockquote.crm-quote",
         "div.elided-text",
         "div.ReadMsgBody blockquote",
     )
 )
 
+_HINT = re.compile(
+    r"gmail_quote|<blockquote|yahoo_quoted|moz-cite|moz-forward|appendonsend|RplyFwdMsg|reference-message"
+    r"|OLK_SRC|stopSpelling"
+    r"|zwchr|replySplit|OutlookMessageHeader|_quote|zmail_extra|reply-intro|isForwardContent"
+    r"|isReplyContent|hs_reply|QuotedText"
+    r"|mail-quote|sh-quoted|superhuman-quote|spark-quote|messageReplySection|elided-text"
+)
+"""One of these is in any html that holds a client's mark: a cheap first look."""
 
-def split_html(html: str) -> tuple[str, str]:
+
+def split_html(html: str, by_words: bool = True) -> tuple[str, str]:
     """New part and quoted rest as two html texts; the second is empty where nothing is quoted. Never raises.
 
-    The first mark of a client cuts: it and all that follows it in the document is quoted, unless words of
-    the writer stand below a quoting `blockquote`; then the blockquotes alone are.
+    The first mark of a client cuts, or without one the first who-wrote line or header block (unless
+    `by_words` is off): it and all that follows it in the document is quoted, unless words of the writer
+    stand below a quoting `blockquote`; then the blockquotes alone are.
     """
-    if len(html) > MAX_HTML or "<" not in html:
+    if len(html) > MAX_HTML or "<" not in html or not (by_words or _HINT.search(html)):
         return html, ""
-    return _split(html)
-
-
-def _split(html: str) -> tuple[str, str]:
     tree = LexborHTMLParser(bounded(html))
     body = tree.body
     if body is None:
         return html, ""
     mark = tree.css_first(_QUOTES)
-    if mark is None:
+    if mark is None and by_words:
         mark = _mark_by_words(body)
     if mark is None:
         return html, ""
     if mark.tag == "blockquote" and _has_words_after(mark, body):
         return _without_blockquotes(tree, html)
-    mark = _with_attribution(mark, body)
-    quoted = _cut_from(mark, body)
+    quoted = _cut_from(_with_attribution(mark, body), body)
     return tree.html or "", quoted
 
 

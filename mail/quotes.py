@@ -61,7 +61,7 @@ def split(body: str | Mail | None, html: str | None = None) -> Split:
 
 def _by_html(text: str, html: str) -> Split | None:
     """Cuts where the html's marks say: clients mark quotes there that the plain text does not show."""
-    new_html, quoted_html = split_html(html)
+    new_html, quoted_html = split_html(html, by_words=not text.strip())
     quoted = htmltext.text_of(quoted_html)
     if not quoted:
         return None

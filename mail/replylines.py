@@ -76,12 +76,18 @@ def is_telling(line: str) -> bool:
 
 def may_attribute(line: str) -> bool:
     """A cheap first look: may a who-wrote line end here?"""
-    return _ends(line) or "@" in line or line[:1].isdigit() or not line.isascii()
+    if _ends(line):
+        return True
+    return ("@" in line and any(map(str.isdigit, line[:24]))) or (
+        line[:1].isdigit() and ("GMT" in line or "UTC" in line)
+    )
 
 
 def _ends(line: str) -> bool:
     """Does the line end as who-wrote lines do: with a colon, dashes or dots?"""
-    return line.rstrip(" \t*_>])").endswith((":", "：", "--", "––", "——", "…"))
+    return line.rstrip(" \t\r*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069").endswith(
+        (":", "：", "--", "––", "——", "…")
+    )
 
 
 def has_verb(text: str) -> bool:
@@ -298,11 +304,16 @@ def _joined_upwards(lines: Sequence[str], end: int, verb: bool) -> int | None:
             break
         verb = verb or has_verb(line)
         strength = _strength(joined, verb, quoted_next)
-        if strength == 2 and joined.count("<") >= joined.count(">") and not _CONTINUED.match(line):
+        if strength == 2 and _closes(joined) and not _CONTINUED.match(line):
             return start
         if strength == 1 and weak is None:
             weak = start
     return weak
+
+
+def _closes(text: str) -> bool:
+    """Does every bracket that closes in the text open in it too?"""
+    return text.count("<") >= text.count(">") and text.count("(") >= text.count(")")
 
 
 def _strength(text: str, verb: bool, quoted_next: bool) -> int:

@@ -53,6 +53,47 @@ _DEVICE = re.compile(
     ).{0,120}$""",
     re.IGNORECASE | re.VERBOSE,
 )
+_FIRST_WORDS = frozenset(
+    [
+        "sent",
+        "send",
+        "someone",
+        "written",
+        "typed",
+        "composed",
+        "get",
+        "download",
+        "von",
+        "gesendet",
+        "diese",
+        "obter",
+        "obtenha",
+        "obtener",
+        "obtenez",
+        "enviado",
+        "enviada",
+        "inviato",
+        "scarica",
+        "ottieni",
+        "verzonden",
+        "verstuurd",
+        "outlook",
+        "skickat",
+        "sendt",
+        "hent",
+        "hanki",
+        "trimis",
+        "poslano",
+        "poslato",
+        "saadetud",
+        "from",
+        "dikirim",
+        "dihantar",
+        "provenance",
+        "envoye",
+    ]
+)
+"""How such lines begin where they are plain ASCII: a cheap first look."""
 _LIST_FOOTER = re.compile(
     r"mailing list|mailman|listinfo|unsubscribe|to post to this group|you received this message because"
     r"|google groups|yahoo! groups",
@@ -63,6 +104,10 @@ _LIST_FOOTER = re.compile(
 def is_device_line(line: str) -> bool:
     """ "Sent from my iPhone" and its like, in many languages."""
     text = plain(line)
+    if text.isascii():
+        first = text.lstrip("<([{*_->").partition(" ")[0].lower()
+        if first not in _FIRST_WORDS:
+            return False
     return 0 < len(text) <= MAX_DEVICE_LINE and _DEVICE.match(text) is not None
 
 
@@ -95,7 +140,7 @@ def _above_the_rest(lines: Sequence[str]) -> int | None:
     """A phone puts its line under what was written on it: what follows is the mail that was answered."""
     written = False
     for at, line in enumerate(lines[:MAX_LOOKED]):
-        if written and is_device_line(line) and (at + 1 == len(lines) or not lines[at + 1].strip()):
+        if written and (at + 1 == len(lines) or not lines[at + 1].strip()) and is_device_line(line):
             return at
         written = written or bool(line.strip())
     return None
