@@ -90,7 +90,8 @@ class Plan:
         exported variable of the caller gets in between."""
         fixed = {name.upper() for name in Settings.model_fields}
         env = {k: v for k, v in os.environ.items() if k not in fixed and not k.startswith("TEMPORAL_")}
-        env |= {name.upper(): _text(getattr(self.settings, name)) for name in Settings.model_fields}
+        values = {name.upper(): getattr(self.settings, name) for name in Settings.model_fields}
+        env |= {name: _text(value) for name, value in values.items() if value is not None}
         if "temporal" not in self.embedded:
             # Temporal's own configuration decides; an address that nobody set must not override a profile.
             if "TEMPORAL_ADDRESS" not in self.temporal_environment:
