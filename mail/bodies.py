@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html as html_entities
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mail.charsets import decode
@@ -36,7 +37,7 @@ class Bodies:
     unread: bool = False
 
 
-def select(root: Part, hints: tuple[str, ...]) -> Bodies:
+def select(root: Part, hints: Iterable[str]) -> Bodies:
     """Sorts the leaves of a mail into body and attachments; each view shows the whole mail."""
     bodies = Bodies()
     _walk([root], "mixed", False, bodies, bodies.text, bodies.html, hints)
@@ -52,7 +53,7 @@ def _walk(
     bodies: Bodies,
     text: list[Piece] | None,
     html: list[Piece] | None,
-    hints: tuple[str, ...],
+    hints: Iterable[str],
 ) -> None:
     """One multipart; `text` and `html` are the views that its parts belong to."""
     text_before = len(text) if text is not None else 0
@@ -94,7 +95,7 @@ def _is_body(part: Part, number: int, kind: str) -> bool:
     return not part.filename or (number == 0 or kind == "alternative")
 
 
-def _read_piece(part: Part, bodies: Bodies, hints: tuple[str, ...]) -> Piece:
+def _read_piece(part: Part, bodies: Bodies, hints: Iterable[str]) -> Piece:
     data = part.payload()
     is_html = part.content_type == "text/html"
     if not is_html and (not part.typed or part.content_type.startswith("multipart/")):
@@ -102,7 +103,7 @@ def _read_piece(part: Part, bodies: Bodies, hints: tuple[str, ...]) -> Piece:
     return read_text(part, data, bodies, hints, is_html), is_html
 
 
-def _take_any_text(bodies: Bodies, hints: tuple[str, ...]) -> None:
+def _take_any_text(bodies: Bodies, hints: Iterable[str]) -> None:
     """A mail whose only text is marked as attachment but has no name: that text is the body."""
     for part in bodies.attachments:
         if part.content_type in ("text/plain", "text/html") and not part.filename:
@@ -113,14 +114,15 @@ def _take_any_text(bodies: Bodies, hints: tuple[str, ...]) -> None:
             return
 
 
-def read_text(part: Part, data: bytes, bodies: Bodies, hints: tuple[str, ...], is_html: bool) -> str:
+def read_text(part: Part, data: bytes, bodies: Bodies, hints: Iterable[str], is_html: bool) -> str:
     """The text of a part with line feeds as line ends; html may name its charset itself."""
     declared = part.parameters.get("charset")
     if not data.isascii() and is_html:
         meta = _META_CHARSET.search(data, 0, 4096)
         if meta is not None:
-            hints = (meta[1].decode("ascii"), *hints)
-            declared = declared or hints[0]
+            named = meta[1].decode("ascii")
+            hints = (named, *hints)
+            declared = declared or named
     text, read = decode(data[: 4 * MAX_TEXT_LENGTH], declared, hints)
     if not read:
         bodies.unread = True

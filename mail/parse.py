@@ -65,7 +65,7 @@ def parse(raw: bytes) -> Mail:
         raw = raw[:MAX_MAIL_BYTES]
         problems.append("mail cut at 100 MiB")
     root = _read_root(raw, problems)
-    bodies = select(root, _charset_hints(root))
+    bodies = select(root, _CharsetHints(root))
     return _assemble(Headers(_decode_fields(root.fields)), root, bodies, problems)
 
 
@@ -89,15 +89,20 @@ def _decode_fields(fields: list[tuple[str, bytes]]) -> tuple[tuple[str, str], ..
     return tuple((name, decode_value(value)) for name, value in fields)
 
 
-def _charset_hints(root: Part) -> tuple[str, ...]:
-    """Charsets that the mail names anywhere, for bytes that do not say theirs."""
-    hints = [part.parameters["charset"] for part in _parts(root) if "charset" in part.parameters]
-    for name, value in root.fields:
-        if b"=?" in value and name.lower() in ("subject", "from"):
-            hints.extend(
-                charset.decode("ascii", "replace") for charset in _WORD_CHARSET.findall(value[:2000])
-            )
-    return tuple(dict.fromkeys(hints))
+class _CharsetHints:
+    """Charsets that the mail names anywhere, for bytes that do not say theirs; looked for only when asked."""
+
+    def __init__(self, root: Part) -> None:
+        self.root = root
+
+    def __iter__(self) -> Iterator[str]:
+        hints = [part.parameters["charset"] for part in _parts(self.root) if "charset" in part.parameters]
+        for name, value in self.root.fields:
+            if b"=?" in value and name.lower() in ("subject", "from"):
+                hints.extend(
+                    charset.decode("ascii", "replace") for charset in _WORD_CHARSET.findall(value[:2000])
+                )
+        return iter(dict.fromkeys(hints))
 
 
 def _parts(root: Part) -> Iterator[Part]:
@@ -282,7 +287,7 @@ def _read_embedded(parts: list[Part]) -> tuple[EmbeddedMail, ...]:
 def _inner_text(inner: Part) -> str | None:
     """The text of a mail inside the mail; of one that only wraps another, the other's."""
     for _ in range(MAX_WRAPPED):
-        pieces = select(inner, _charset_hints(inner)).text
+        pieces = select(inner, _CharsetHints(inner)).text
         if pieces:
             return "\n".join(text_of(piece) if is_html else piece for piece, is_html in pieces)
         wrapped = next((part for part in _parts(inner) if part.content_type in _MAIL_PARTS), None)
