@@ -1,0 +1,1 @@
+"""The SMTP listener with a real SMTP client, PostgreSQL and blob store."""
