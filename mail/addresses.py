@@ -64,6 +64,8 @@ def read_addresses(raw: bytes) -> tuple[Address, ...]:
 
 def _read_plain(raw: bytes) -> tuple[Address, ...] | None:
     """The mailboxes where each is of the usual form; None where the field needs a real look."""
+    if not raw.isascii():
+        return None
     found: list[Address] = []
     pieces = raw.split(b",") if b"," in raw and b'"' not in raw else (raw,)
     for piece in pieces[:MAX_ADDRESSES]:

@@ -16,7 +16,7 @@ MAX_REPEATED = 15_000
 MAX_HTML_LENGTH = 4_194_304
 # Below these a page cannot cost much.
 _FEW_TAGS = 600
-_SHORT_HTML = 4_000
+_SHORT_HTML = 16_000
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _CROWDED = re.compile(

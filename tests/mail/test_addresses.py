@@ -98,6 +98,11 @@ def test_names_in_encoded_words(value: str, name: str) -> None:
     assert read(value) == [(name, "j@example.com")]
 
 
+def test_raw_8_bit_inside_an_encoded_word() -> None:
+    found = read_addresses(b"=?iso-8859-1?Q?J\xf6rg?= <j@example.com>")
+    assert [(address.name, address.email) for address in found] == [("Jörg", "j@example.com")]
+
+
 def test_an_address_inside_an_encoded_word() -> None:
     assert read("=?utf-8?B?SsO2cmcgPGpAZXhhbXBsZS5jb20+?=") == [("Jörg", "j@example.com")]
 
