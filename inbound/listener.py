@@ -26,6 +26,8 @@ SLOW_CLIENT_S = 60.0
 COMMANDS_IN_A_SESSION = 200
 MOST_RECIPIENTS = 50
 LOOKUPS_S = 15.0
+NULL_SENDER = frozenset({None, "", "<>"})
+"""How aiosmtpd gives the empty reverse-path of a notice."""
 MINUTE_S = 60.0
 
 AGAIN = "451 4.3.0 The mail is not safe yet; please try again"
@@ -61,7 +63,7 @@ class Handler:
             return UNKNOWN
         if mailbox.purpose is Purpose.RETIRED:
             return REPLACED
-        if mailbox.purpose is Purpose.CAMPAIGN_RETURN and envelope.mail_from:
+        if mailbox.purpose is Purpose.CAMPAIGN_RETURN and envelope.mail_from not in NULL_SENDER:
             return ONLY_NOTICES
         if self._too_many(f"peer {_peer(session)}") or self._too_many(f"address {mailbox.token}"):
             return TOO_MANY
