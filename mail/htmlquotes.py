@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -92,12 +91,29 @@ _QUOTES = ", ".join(
     )
 )
 
-_HINT = re.compile(
-    r"gmail_quote|<blockquote|yahoo_quoted|moz-cite|moz-forward|appendonsend|RplyFwdMsg|reference-message"
-    r"|OLK_SRC|stopSpelling"
-    r"|zwchr|replySplit|OutlookMessageHeader|_quote|zmail_extra|reply-intro|isForwardContent"
-    r"|isReplyContent|hs_reply|QuotedText"
-    r"|mail-quote|sh-quoted|superhuman-quote|spark-quote|messageReplySection|elided-text"
+_HINTS = (
+    "_quote",
+    "<blockquote",
+    "<BLOCKQUOTE",
+    "moz-",
+    "appendonsend",
+    "RplyFwdMsg",
+    "eference-message",
+    "OLK_SRC",
+    "stopSpelling",
+    "zwchr",
+    "replySplit",
+    "OutlookMessageHeader",
+    "zmail_extra",
+    "reply-intro",
+    "isForwardContent",
+    "isReplyContent",
+    "hs_reply",
+    "quoted",
+    "QuotedText",
+    "-quote",
+    "messageReplySection",
+    "elided-text",
 )
 """One of these is in any html that holds a client's mark: a cheap first look."""
 
@@ -109,7 +125,7 @@ def split_html(html: str, by_words: bool = True) -> tuple[str, str]:
     `by_words` is off): it and all that follows it in the document is quoted, unless words of the writer
     stand below a quoting `blockquote`; then the blockquotes alone are.
     """
-    if len(html) > MAX_HTML or "<" not in html or not (by_words or _HINT.search(html)):
+    if len(html) > MAX_HTML or "<" not in html or not (by_words or any(hint in html for hint in _HINTS)):
         return html, ""
     tree = LexborHTMLParser(bounded(html))
     body = tree.body

@@ -10,7 +10,17 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from mail.labels import FORWARDED_MESSAGE, MAX_LABEL, ORIGINAL_MESSAGE, WROTE, Role, fold, label, plain
+from mail.labels import (
+    FORWARDED_MESSAGE,
+    LABELS,
+    MAX_LABEL,
+    ORIGINAL_MESSAGE,
+    WROTE,
+    Role,
+    fold,
+    label,
+    plain,
+)
 
 MAX_LINE = 600
 """Characters of one line that are looked at."""
@@ -60,6 +70,7 @@ _WORDS = WROTE - _PHRASES - frozenset({"via", "sent", "said", "menulis"})
 
 
 _HEAD = frozenset(">|-_=*~–—#+&\ufeff0123456789")
+_MARKER_ENDS = frozenset(":：*\u200e\u202c")
 _DASH = frozenset("-_=*~–—#+>")
 _LAST = frozenset(":：-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
@@ -76,7 +87,8 @@ def is_telling(line: str) -> bool:
 
 def may_attribute(line: str) -> bool:
     """A cheap first look: may a who-wrote line end here?"""
-    if _ends(line):
+    last = line[-1:]
+    if not last.isalnum() and last not in ".,;!?" and _ends(line):
         return True
     return ("@" in line and any(map(str.isdigit, line[:24]))) or (
         line[:1].isdigit() and ("GMT" in line or "UTC" in line)
@@ -148,7 +160,7 @@ def _names_forward(phrase: str) -> bool:
 
 
 def _ends_as_marker(line: str) -> bool:
-    if len(line) > 120 or not line.rstrip().endswith((":", "：", ":*", ":\u200e", ":\u202c")):
+    if len(line) > 120 or line.rstrip()[-1:] not in _MARKER_ENDS:
         return False
     words = fold(plain(line)).lstrip("> ").rstrip(" :：")
     return words in FORWARDED_MESSAGE and (" " in words or not words.isascii())
@@ -222,7 +234,10 @@ def header_block(lines: Sequence[str], at: int) -> dict[Role, str] | None:
     must be an address or a date. Blank lines between the fields are allowed, and wrapped values.
     """
     head = lines[at][: MAX_LABEL + 20]
-    if ":" not in head and "：" not in head:
+    colon = head.find(":")
+    if colon < 0 and "：" not in head:
+        return None
+    if head.isascii() and head[:colon].strip(" \t*>[]").lower() not in LABELS:
         return None
     first = label(plain(lines[at][:MAX_LINE]).lstrip("> "))
     if first is None or first[0] == "other":

@@ -103,12 +103,14 @@ _LIST_FOOTER = re.compile(
 
 def is_device_line(line: str) -> bool:
     """ "Sent from my iPhone" and its like, in many languages."""
+    if len(line) > MAX_DEVICE_LINE:
+        return False
     text = plain(line)
     if text.isascii():
         first = text.lstrip("<([{*_->").partition(" ")[0].lower()
         if first not in _FIRST_WORDS:
             return False
-    return 0 < len(text) <= MAX_DEVICE_LINE and _DEVICE.match(text) is not None
+    return bool(text) and _DEVICE.match(text) is not None
 
 
 def trailing_signature(lines: Sequence[str]) -> int | None:
