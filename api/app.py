@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from api import problems
 from api.bodies import BodyLimit
 from api.context import Context
-from api.pages import account_pages, conversation_pages, settings_page, signing_in
+from api.pages import account_pages, conversation_pages, reference, settings_page, signing_in
 from api.pages.rendering import STATIC, problem_page
 from api.problems import ProblemDocument
 from api.routes import (
@@ -71,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
         version="1",
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
     )
     app.add_middleware(BodyLimit)
@@ -90,7 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router, responses=_ERRORS)
     for open_module in (consent, gmail_push, health):
         app.include_router(open_module.router)
-    for page_module in (signing_in, settings_page, conversation_pages, account_pages):
+    for page_module in (signing_in, settings_page, conversation_pages, account_pages, reference):
         app.include_router(page_module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
