@@ -78,6 +78,7 @@ def unread_counts(session: Session, conversation_ids: Sequence[str]) -> dict[str
         .where(
             col(Message.conversation_id).in_(conversation_ids),
             Message.direction == Direction.INBOUND,
+            col(Message.hidden_by).is_(None),
             not_(is_read),
         )
         .group_by(col(Message.conversation_id))

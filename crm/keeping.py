@@ -27,6 +27,7 @@ from crm import (
     policy,
     recording,
     replies,
+    reviews,
 )
 from crm.addresses import domain_of, email_key
 from crm.attachments import StoredAttachment
@@ -219,7 +220,10 @@ class Keeper:
                 for name in ("location_id", "thread_id", "contact_id", "conversation_id")
             ),
             *(getattr(Message, name) for name in ("stamp", "account_id", "status", "direction", "kind")),
-            *(getattr(Message, name) for name in ("message_id_header", "raw_blob", "from_email")),
+            *(
+                getattr(Message, name)
+                for name in ("message_id_header", "raw_blob", "from_email", "hidden_by")
+            ),
         )
         query = select(Message).where(col(Message.id).in_(message_ids)).options(light)
         self._existing = {message.id: message for message in self._session.exec(query)}
@@ -299,6 +303,7 @@ class Keeper:
             message.raw_blob = message.raw_blob or item.raw_blob
             message.message_id_header = message.message_id_header or mail.message_id
             self._session.add(message)
+        reviews.show(self._session, [m.id for m in self._existing.values() if m.hidden_by is not None])
         self._add_bcc([(mail, message_id) for _, mail, _, message_id in copies if mail.bcc])
 
     def _note_leaving(self, item: Item, mail: Mail, keys: MailKeys, message: Message) -> None:

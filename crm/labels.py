@@ -28,22 +28,7 @@ def set_unread(session: Session, account: Account, unread: Mapping[str, bool]) -
                 .values(unread=value)
                 .returning(col(GmailMessage.message_id))
             ).scalars()
-        if value and changed:
-            _no_longer_read(session, changed)
     _tell(session, account, changed)
-
-
-def _no_longer_read(session: Session, message_ids: list[str]) -> None:
-    """Marked as unread in Gmail: a message that no other mailbox has read is unread here too, as it was before."""
-    read_elsewhere = (
-        plain_select(col(GmailMessage.message_id))
-        .where(col(GmailMessage.message_id) == col(Message.id), col(GmailMessage.unread).is_(False))
-        .exists()
-    )
-    session.execute(
-        update(Message).where(col(Message.id).in_(message_ids), ~read_elsewhere).values(read=False),
-        execution_options={"synchronize_session": False},
-    )
 
 
 def set_deleted(session: Session, account: Account, deleted: Mapping[str, bool]) -> None:

@@ -99,7 +99,9 @@ class MessageView(BaseModel):
 def get(session: Session, location_id: str, message_id: str) -> Message | None:
     """A message of the location, or None."""
     message = session.get(Message, message_id)
-    return message if message is not None and message.location_id == location_id else None
+    if message is None or message.location_id != location_id or message.hidden_by is not None:
+        return None
+    return message
 
 
 def of_conversation(
@@ -124,7 +126,7 @@ def of_contact(
 def _listing(
     session: Session, name: str, which: ColumnElement[bool] | bool, limit: int, cursor: str | None
 ) -> Page[Message]:
-    query = select(Message).where(which)
+    query = select(Message).where(which, col(Message.hidden_by).is_(None))
     if (position := position_of(name, cursor, datetime, str)) is not None:
         query = query.where(tuple_(col(Message.sent_at), col(Message.id)) < position)
     query = query.order_by(col(Message.sent_at).desc(), col(Message.id).desc()).limit(limit + 1)

@@ -53,7 +53,7 @@ def _messages(session: Session, location_id: str, words: str, offset: int, limit
     return list(
         session.exec(
             select(Message)
-            .where(Message.location_id == location_id, fits)
+            .where(Message.location_id == location_id, col(Message.hidden_by).is_(None), fits)
             .order_by(col(Message.sent_at).desc(), col(Message.id).desc())
             .offset(offset)
             .limit(limit)

@@ -237,7 +237,7 @@ SELECT 'thread', jsonb_build_array(
   FROM gmail_threads g JOIN threads t ON t.id = g.thread_id
   JOIN conversations v ON v.id = t.conversation_id
   JOIN contacts c ON c.id = v.contact_id AND c.deleted_at IS NULL
- WHERE g.account_id = :account_id AND g.gmail_thread_id = ANY(:gmail_threads)
+ WHERE g.account_id = :account_id AND g.gmail_thread_id = ANY(:gmail_threads) AND t.message_count > 0
 UNION ALL
 SELECT k.fact, jsonb_build_array(
            k.key, m.id, t.id, v.contact_id, t.mixed,
@@ -252,7 +252,7 @@ SELECT k.fact, jsonb_build_array(
     UNION ALL
     SELECT 'stamp', stamp, id FROM messages WHERE stamp = ANY(:stamps) AND location_id = :location_id
   ) k
-  JOIN messages m ON m.id = k.id
+  JOIN messages m ON m.id = k.id AND m.hidden_by IS NULL
   JOIN threads t ON t.id = m.thread_id
   JOIN conversations v ON v.id = t.conversation_id
   JOIN contacts c ON c.id = v.contact_id AND c.deleted_at IS NULL

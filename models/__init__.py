@@ -12,6 +12,7 @@ from models.inbound import InboundMail
 from models.location import Location
 from models.message import Attachment, Message, Participant, TrackingEvent
 from models.quota import MailboxBudget, RequestInFlight
+from models.review import Review
 from models.sending import LedgerEntry
 from models.timeline import TimelineEntry
 from models.user import RetiredAutoBcc, User, UserSession
@@ -45,6 +46,7 @@ __all__ = [
     "PendingConsent",
     "RequestInFlight",
     "RetiredAutoBcc",
+    "Review",
     "Suppression",
     "Thread",
     "TimelineEntry",

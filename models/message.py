@@ -57,6 +57,8 @@ class Message(SQLModel, table=True):
     read: bool = False
     """Read in the CRM, for a message of which no mailbox has a copy; otherwise the copies tell."""
     deleted_in_gmail: bool = False
+    hidden_by: str | None = optional_reference("reviews.id", index=False)
+    """The review by which it is out of sight: today's rules would not let it in."""
     raw_blob: str | None = None
     created_at: datetime = created()
     updated_at: datetime = created()

@@ -105,6 +105,14 @@ class LedgerState(StrEnum):
     RELEASED = "released"
 
 
+class ReviewState(StrEnum):
+    """A change applied backwards."""
+
+    PREVIEW = "preview"
+    APPLIED = "applied"
+    UNDONE = "undone"
+
+
 class RecipientState(StrEnum):
     """A recipient of a campaign."""
 

@@ -1,7 +1,8 @@
-"""Which threads a Gmail thread holds, threads in which colleagues take part, blobs to remove"""
+"""Which threads a Gmail thread holds, threads in which colleagues take part, reviews, blobs to remove"""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0002"
 down_revision = "0001"
@@ -28,6 +29,29 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["location_id"], ["locations.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("key"),
     )
+    op.create_table(
+        "reviews",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("location_id", sa.String(), nullable=False),
+        sa.Column("emails", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("domains", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("to_hide", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("to_show", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("to_add", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "decisions_before", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False
+        ),
+        sa.CheckConstraint("state IN ('preview', 'applied', 'undone')", name="ck_reviews_state"),
+        sa.ForeignKeyConstraint(["location_id"], ["locations.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_reviews_location_id"), "reviews", ["location_id"], unique=False)
+    op.add_column("messages", sa.Column("hidden_by", sa.String(), nullable=True))
+    op.create_foreign_key(None, "messages", "reviews", ["hidden_by"], ["id"], ondelete="SET NULL")
     op.create_index(op.f("ix_gmail_threads_thread_id"), "gmail_threads", ["thread_id"], unique=False)
     op.create_index(
         "ix_decisions_left", "decisions", ["message_id_hash"], postgresql_where=sa.text("left_thread")
@@ -46,5 +70,7 @@ def downgrade() -> None:
     op.drop_column("threads", "mixed")
     op.drop_index("ix_messages_thread_outbound", table_name="messages")
     op.drop_index("ix_decisions_left", table_name="decisions")
+    op.drop_column("messages", "hidden_by")
+    op.drop_table("reviews")
     op.drop_table("doomed_blobs")
     op.drop_table("gmail_threads")

@@ -1,0 +1,317 @@
+"""Rules that apply backwards: what a change would add to the CRM and hide in it, applied and undone.
+
+A changed setting or address holds for new mail at once. A review compares what was decided *before* with the rules
+of today. Messages that are here are judged from their rows. Of mail that did not sync nothing was kept, so Gmail is
+asked (`searches`), its headers are looked at again (`consider`), and what would sync now is fetched by the ordinary
+retry once the review is applied. Hidden messages stay in the database and come back when the review is undone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy import ColumnElement, and_, or_
+from sqlmodel import Session, col, func, select, tuple_, update
+
+from crm import events, policy, timeline
+from crm.addresses import email_key
+from crm.headline import Headline
+from crm.policy import Case
+from crm.world import load_world
+from mail.message import Address, Mail
+from models import Account, Decision, GmailMessage, Message, Participant, Review, Thread
+from models.columns import now
+from models.states import COLLECTING_STATES, Outcome, ReviewState, Role
+
+PART = 200
+RECONSIDERED = ("S7", "S9", "S12", "S14", "S16", "S18")
+"""Rules that depend on settings and addresses; what S3, S4, S5 or S31 kept out stays out."""
+
+
+class WrongState(Exception):
+    """The review cannot be applied or undone now; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to ask one mailbox for. query: Gmail's search syntax; since: nothing older is of interest (S3)."""
+
+    account_id: str
+    query: str
+    since: datetime | None
+
+
+def preview(
+    session: Session, location_id: str, emails: Sequence[str], domains: Sequence[str], auto_bcc_domain: str
+) -> Review:
+    """Judge the messages that are here by today's rules; `consider` adds what Gmail has.
+
+    Args:
+        emails: addresses whose meaning changed; domains: the same for whole domains.
+    """
+    review = Review(
+        location_id=location_id,
+        emails=sorted({email_key(email) for email in emails}),
+        domains=sorted({domain.strip().lower().lstrip("@") for domain in domains}),
+    )
+    for account_id, rows in _stored(session, review).items():
+        account = session.get_one(Account, account_id)
+        for part in _parts(rows):
+            headlines = {message.id: head for message, head in _headlines(session, part)}
+            world = load_world(session, account, list(headlines.values()), auto_bcc_domain)
+            for message, _ in part:
+                inside = policy.s12_internal(Case(headlines[message.id], world, None)) is None
+                if not inside and message.hidden_by is None:
+                    review.to_hide = [*review.to_hide, message.id]
+                elif inside and message.hidden_by is not None:
+                    review.to_show = [*review.to_show, message.id]
+    session.add(review)
+    session.flush()
+    return review
+
+
+def searches(session: Session, review: Review) -> list[Search]:
+    """What to ask each collecting mailbox of the location for; empty where no address is concerned."""
+    words = [*review.emails, *review.domains]
+    if not words:
+        return []
+    named = " OR ".join(f'"{word}"' for word in words)
+    query = " OR ".join(f"{field}:({named})" for field in ("from", "to", "cc", "bcc"))
+    accounts = session.exec(
+        select(Account)
+        .where(Account.location_id == review.location_id, col(Account.state).in_(COLLECTING_STATES))
+        .order_by(col(Account.id))
+    )
+    return [Search(account.id, query, account.connected_at) for account in accounts]
+
+
+def undecided_otherwise(session: Session, account_id: str, gmail_ids: Sequence[str]) -> list[str]:
+    """Which of the ids were kept out by a rule that today may decide otherwise: those to look at again."""
+    found = set(
+        session.exec(
+            select(Decision.gmail_id).where(
+                Decision.account_id == account_id,
+                col(Decision.gmail_id).in_(list(gmail_ids)),
+                Decision.outcome == Outcome.SKIPPED,
+                col(Decision.rule).in_(RECONSIDERED),
+            )
+        )
+    )
+    return [gmail_id for gmail_id in gmail_ids if gmail_id in found]
+
+
+def consider(
+    session: Session, review: Review, account: Account, headlines: Sequence[Headline], auto_bcc_domain: str
+) -> int:
+    """Decide headlines that were kept out before; what would sync now is noted. How many of them would."""
+    world = load_world(session, account, headlines, auto_bcc_domain)
+    verdicts = policy.decide_page(headlines, world)
+    known = {(one["account_id"], one["gmail_id"]) for one in review.to_add}
+    fresh = [
+        {"account_id": account.id, "gmail_id": gmail_id}
+        for gmail_id, verdict in verdicts.items()
+        if verdict.synced and (account.id, gmail_id) not in known
+    ]
+    review.to_add = [*review.to_add, *fresh]
+    session.add(review)
+    return len(fresh)
+
+
+def apply(session: Session, review_id: str) -> Review:
+    """Hide, show again, and let the mailboxes fetch what was kept out. Applying again changes nothing.
+
+    Raises:
+        WrongState: it was undone.
+    """
+    review = _locked(session, review_id)
+    if review.state == ReviewState.UNDONE:
+        raise WrongState("this review was undone: make a new one")
+    if review.state == ReviewState.APPLIED:
+        return review
+    review.decisions_before = _hide(session, review, review.to_hide)
+    show(session, review.to_show)
+    ids = [(one["account_id"], one["gmail_id"]) for one in review.to_add]
+    session.execute(
+        update(Decision)
+        .where(tuple_(col(Decision.account_id), col(Decision.gmail_id)).in_(ids), _kept_out())
+        .values(outcome=Outcome.FAILED, detail="looked at again, since the rules changed", next_try_at=now())
+    )
+    _tell(session, review, "applied to earlier mail", {account_id for account_id, _ in ids})
+    review.state, review.applied_at = ReviewState.APPLIED, now()
+    session.add(review)
+    return review
+
+
+def undo(session: Session, review_id: str) -> Review:
+    """Take an applied review back: what it hid is shown, what it brought in is hidden. Again changes nothing.
+
+    Raises:
+        WrongState: it was not applied.
+    """
+    review = _locked(session, review_id)
+    if review.state == ReviewState.PREVIEW:
+        raise WrongState("this review was not applied: there is nothing to undo")
+    if review.state == ReviewState.UNDONE:
+        return review
+    show(session, review.to_hide)
+    for before in review.decisions_before:
+        session.execute(
+            update(Decision)
+            .where(
+                col(Decision.account_id) == before["account_id"], col(Decision.gmail_id) == before["gmail_id"]
+            )
+            .values(outcome=Outcome.SYNCED, rule=before["rule"], detail=before["detail"], at=now())
+        )
+    ids = [(one["account_id"], one["gmail_id"]) for one in review.to_add]
+    brought = session.exec(
+        select(GmailMessage.message_id).where(
+            tuple_(col(GmailMessage.account_id), col(GmailMessage.gmail_id)).in_(ids)
+        )
+    ).all()
+    _hide(session, review, [*brought, *review.to_show])
+    waiting = and_(col(Decision.outcome) == Outcome.FAILED, col(Decision.next_try_at).is_not(None))
+    session.execute(
+        update(Decision)
+        .where(tuple_(col(Decision.account_id), col(Decision.gmail_id)).in_(ids), waiting)
+        .values(outcome=Outcome.SKIPPED, detail="the review was undone", next_try_at=None)
+    )
+    _tell(session, review, "undone", {account_id for account_id, _ in ids})
+    review.state, review.undone_at = ReviewState.UNDONE, now()
+    session.add(review)
+    return review
+
+
+def _locked(session: Session, review_id: str) -> Review:
+    query = select(Review).where(Review.id == review_id).with_for_update()
+    return session.exec(query.execution_options(populate_existing=True)).one()
+
+
+def _kept_out() -> ColumnElement[bool]:
+    return and_(col(Decision.outcome) == Outcome.SKIPPED, col(Decision.rule).in_(RECONSIDERED))
+
+
+def _stored(session: Session, review: Review) -> dict[str, list[tuple[Message, GmailMessage]]]:
+    """Messages with a concerned address, each by one mailbox that has a copy."""
+    concerned: list[ColumnElement[bool]] = [col(Participant.email_key).in_(review.emails)]
+    for domain in review.domains:
+        host = func.split_part(col(Participant.email_key), "@", 2)
+        concerned += [host == domain, host.endswith(f".{domain}", autoescape=True)]
+    ids = select(Participant.message_id).where(Participant.location_id == review.location_id, or_(*concerned))
+    found: dict[str, tuple[Message, GmailMessage]] = {}
+    for message, copy in session.exec(
+        select(Message, GmailMessage)
+        .join(GmailMessage, col(GmailMessage.message_id) == col(Message.id))
+        .where(Message.location_id == review.location_id, col(Message.id).in_(ids))
+        .order_by(col(Message.id), col(GmailMessage.account_id))
+    ):
+        found.setdefault(message.id, (message, copy))
+    by_account: dict[str, list[tuple[Message, GmailMessage]]] = defaultdict(list)
+    for message, copy in found.values():
+        by_account[copy.account_id].append((message, copy))
+    return by_account
+
+
+def _headlines(
+    session: Session, rows: Sequence[tuple[Message, GmailMessage]]
+) -> Iterator[tuple[Message, Headline]]:
+    """The headlines that the messages once were, out of their rows."""
+    people: dict[str, dict[str, list[Address]]] = defaultdict(lambda: defaultdict(list))
+    for one in session.exec(
+        select(Participant)
+        .where(col(Participant.message_id).in_([message.id for message, _ in rows]))
+        .order_by(col(Participant.position))
+    ):
+        people[one.message_id][one.role].append(Address(one.name, one.email))
+    for message, copy in rows:
+        roles = people[message.id]
+        mail = Mail(
+            from_=tuple(roles[Role.FROM]),
+            to=tuple(roles[Role.TO]),
+            cc=tuple(roles[Role.CC]),
+            bcc=tuple(roles[Role.BCC]),
+            subject=message.subject,
+            message_id=message.message_id_header,
+            in_reply_to=tuple(message.in_reply_to),
+            references=tuple(message.references),
+        )
+        labels = frozenset({"SENT"} if copy.sent else {"INBOX"})
+        yield message, Headline(copy.gmail_id, copy.gmail_thread_id, labels, copy.internal_date, 0, mail)
+
+
+def _hide(session: Session, review: Review, message_ids: Sequence[str]) -> list[dict[str, str]]:
+    """Hide messages; the decisions that this changes, as they were."""
+    hidden = _mark(session, message_ids, review.id)
+    decided = session.exec(
+        select(Decision).where(col(Decision.message_id).in_(hidden), Decision.outcome == Outcome.SYNCED)
+    ).all()
+    before = [
+        {"account_id": d.account_id, "gmail_id": d.gmail_id, "rule": d.rule, "detail": d.detail}
+        for d in decided
+    ]
+    for decision in decided:
+        decision.outcome, decision.rule, decision.at = Outcome.SKIPPED, "S12", now()
+        decision.detail = "hidden: the rules of today would not let it in"
+        session.add(decision)
+    return before
+
+
+def show(session: Session, message_ids: Sequence[str]) -> None:
+    """Messages that were hidden are in sight again, with their decisions."""
+    shown = _mark(session, message_ids, None)
+    session.execute(
+        update(Decision)
+        .where(col(Decision.message_id).in_(shown), col(Decision.outcome) == Outcome.SKIPPED)
+        .values(outcome=Outcome.SYNCED, detail="shown again", at=now())
+    )
+
+
+def _mark(session: Session, message_ids: Sequence[str], review_id: str | None) -> list[str]:
+    """Hide (with the review's id) or show messages; counts of threads tell what is visible."""
+    other = col(Message.hidden_by).is_(None) if review_id else col(Message.hidden_by).is_not(None)
+    changed = session.execute(
+        update(Message)
+        .where(col(Message.id).in_(message_ids), other)
+        .values(hidden_by=review_id, updated_at=now())
+        .returning(
+            col(Message.id), col(Message.thread_id), col(Message.location_id), col(Message.conversation_id)
+        )
+    ).all()
+    counts: dict[str, int] = defaultdict(int)
+    for message_id, thread_id, location_id, conversation_id in changed:
+        counts[thread_id] += -1 if review_id else 1
+        events.emit(session, location_id, events.MESSAGE_UPDATED, message_id)
+        events.emit(session, location_id, events.CONVERSATION_UPDATED, conversation_id)
+    for thread_id, difference in sorted(counts.items()):
+        session.execute(
+            update(Thread)
+            .where(col(Thread.id) == thread_id)
+            .values(message_count=col(Thread.message_count) + difference)
+        )
+    return [message_id for message_id, *_ in changed]
+
+
+def _tell(session: Session, review: Review, what: str, account_ids: Iterable[str]) -> None:
+    for account_id in sorted(account_ids):
+        detail = f"A changed rule was {what}: {len(review.to_add)} to add, {len(review.to_hide)} to hide"
+        timeline.note(session, account_id, "review", detail)
+
+
+def _parts(
+    rows: Sequence[tuple[Message, GmailMessage]],
+) -> Iterator[list[tuple[Message, GmailMessage]]]:
+    remaining = iter(rows)
+    while part := list(islice(remaining, PART)):
+        yield part
+
+
+def counts(review: Review) -> dict[str, int]:
+    """The review in numbers: "would add 14, hide 2"."""
+    return {
+        "add": len(review.to_add),
+        "hide": len(review.to_hide),
+        "show": len(review.to_show),
+    }
