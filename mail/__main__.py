@@ -48,7 +48,7 @@ def describe(file: str, mail: Mail) -> dict[str, Any]:
             for attachment in mail.attachments
         ],
         "problems": mail.problems,
-        "kind": classify.kind(mail),
+        "kind": classify.kind_given(mail, notice),
         "forwarded": forward.is_forward(mail),
         "bounce": None
         if notice is None

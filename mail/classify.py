@@ -15,7 +15,11 @@ def kind(mail: Mail) -> Kind:
 
     Works on mails of which only the header was read (format=metadata) as far as headers tell. Never raises.
     """
-    found = bounce.read(mail)
+    return kind_given(mail, bounce.read(mail))
+
+
+def kind_given(mail: Mail, found: bounce.Bounce | None) -> Kind:
+    """As `kind`, where `bounce.read` has been asked already."""
     if found is not None:
         return "delay" if found.delayed else "bounce"
     if notices.is_limit_notice(mail):
