@@ -15,6 +15,7 @@ from api.context import Context
 from api.pages import account_pages, conversation_pages, reference, settings_page, signing_in
 from api.pages.rendering import STATIC, problem_page
 from api.problems import ProblemDocument
+from api.pulling import Puller
 from api.routes import (
     accounts,
     consent,
@@ -61,9 +62,12 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.context, app.state.known_mailboxes = context, known
         context.feed.on_event(known.forget)
         context.feed.start()
+        puller = Puller(context.google, lambda hint: gmail_push.hand_on(context, known, hint))
+        puller.start()
         try:
             yield
         finally:
+            puller.close()
             await context.close()
 
     app = FastAPI(

@@ -40,6 +40,7 @@ class Context:
     vault: Vault
     blobs: Blobs
     commands: Commands
+    google: GoogleConfig
     consent: Consent
     push: PushVerifier
     feed: EventFeed
@@ -56,6 +57,7 @@ class Context:
             vault=Vault(settings.token_encryption_keys.get_secret_value()),
             blobs=Blobs(settings.blob_url),
             commands=Commands(await connect(settings, lazy=True), settings.temporal_task_queue),
+            google=google,
             consent=Consent(google, http, keys),
             push=PushVerifier(google, keys),
             feed=EventFeed(settings.database_url),

@@ -72,15 +72,24 @@ async def push(request: Request, context: ContextOf) -> Response:
     if hint is None:
         _pushes.labels("senseless").inc()
         return Response(status_code=204)
-    known: KnownMailboxes = request.app.state.known_mailboxes
-    account_ids = await known.accounts(context, hint.email)
-    await asyncio.gather(*(_hand_on(context, account_id, hint) for account_id in account_ids))
-    _pushes.labels("handed_on" if account_ids else "unknown_mailbox").inc()
+    await hand_on(context, request.app.state.known_mailboxes, hint)
     return Response(status_code=204)
 
 
-async def _hand_on(context: Context, account_id: str, hint: PushHint) -> None:
-    await within_deadline(context.commands.gmail_changed(account_id, hint.history_id))
+async def hand_on(context: Context, known: KnownMailboxes, hint: PushHint) -> None:
+    """Wake each account of the mailbox.
+
+    Raises:
+        WorkflowsUnavailable: the hint is not safe; it should come again.
+    """
+    account_ids = await known.accounts(context, hint.email)
+    await asyncio.gather(
+        *(
+            within_deadline(context.commands.gmail_changed(account_id, hint.history_id))
+            for account_id in account_ids
+        )
+    )
+    _pushes.labels("handed_on" if account_ids else "unknown_mailbox").inc()
 
 
 async def _verify(context: Context, token: str | None) -> None:
