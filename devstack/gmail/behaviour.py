@@ -43,6 +43,8 @@ class Behaviour:
     push_reorder_rate: float = 0.0
     push_number_history_id: bool = False
     ack_deadline_s: float = 10.0
+    watch_renewal_needs_stop: bool = False
+    stop_lag_s: float = 0.0
     redelivery_min_s: float = 0.1
     redelivery_max_s: float = 60.0
     # reading
@@ -54,7 +56,9 @@ class Behaviour:
     history_labels_rate: float = 1.0
     history_keep_s: float = 0.0
     latency_s: float = 0.0
+    text_by_attachment_above: int = 0
     # writing
+    json_request_max: int = 0
     rewrite_message_id: bool = True
     rewrite_from: bool = True
     draft_send_keeps_id: bool = False
@@ -70,6 +74,7 @@ class Behaviour:
     tokens_per_account: int = 100
     # People
     sync_token_days: float = 7.0
+    full_syncs_per_minute: int = 0
     # limits
     units_per_user_minute: int = 0
     units_per_project_minute: int = 0
@@ -95,6 +100,10 @@ AWKWARD = {
     "history_labels_rate": 0.5,
     "draft_send_keeps_id": False,
     "scopes_start_unchecked": True,
+    "stop_lag_s": 2.0,
+    "text_by_attachment_above": 102_400,
+    "json_request_max": 8_500_000,
+    "full_syncs_per_minute": 10,
     "units_per_user_minute": 6000,
     "concurrent_per_mailbox": 10,
     "latency_s": 0.005,

@@ -149,13 +149,19 @@ class GmailControl:
         scopes: list[str] | None = None,
         deny: bool = False,
         follow: bool = False,
+        lasts_s: float | None = None,
     ) -> str:
         """Go through the consent page and return the redirect to the client; `follow` also visits it once.
 
-        `scopes` are those that stay ticked (None: all).
+        `scopes` are those that stay ticked (None: all); `lasts_s` is a time-limited access.
         """
         answer = self.call(
-            "consent", authorization_url=authorization_url, email=email, scopes=scopes, deny=deny
+            "consent",
+            authorization_url=authorization_url,
+            email=email,
+            scopes=scopes,
+            deny=deny,
+            lasts_s=lasts_s,
         )
         redirect = str(answer["redirect"])
         if follow:
@@ -306,7 +312,10 @@ class GmailControl:
         return str(self.call("create_label", email=email, name=name)["id"])
 
     def put_contacts(self, email: str, people: list[dict[str, Any]], *, other: bool = False) -> list[str]:
-        """Add or change Google contacts: [{name, emails, phones?, resource_name?}]; returns resource names."""
+        """Add or change Google contacts: [{name, emails, phones?, resource_name?, replaces?}]; returns resource names.
+
+        `replaces` is the former resource name of a contact that gets a new one.
+        """
         return list(self.call("put_contact", email=email, people=people, other=other)["resource_names"])
 
     def delete_contact(self, email: str, resource_name: str) -> None:

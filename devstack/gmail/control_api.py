@@ -222,16 +222,19 @@ class ControlApi:
         }
 
     def op_consent(self, args: Json) -> Json:
-        """Go through the consent page: authorization_url, email, scopes? (ticked; none given: all), deny?."""
+        """Go through the consent page: authorization_url, email, scopes? (those ticked), deny?, lasts_s?."""
         url = str(args["authorization_url"])
         query = consent_query(url)
-        problem = self.oauth._check_request(query)
+        problem = self.oauth.check_request(query)
         if problem is not None:
             raise Refused(f"the consent page shows an error: {problem.body[:2000].decode()}")
         if args.get("deny"):
             return {"redirect": self.oauth.deny(query)}
         ticked = args.get("scopes")
-        redirect = self.oauth.grant(query, self._mailbox(args), None if ticked is None else as_list(ticked))
+        chosen = None if ticked is None else as_list(ticked)
+        redirect = self.oauth.grant(
+            query, self._mailbox(args), chosen, lasts_s=float(args.get("lasts_s") or 0)
+        )
         return {"redirect": redirect, "path": urlsplit(redirect).path}
 
     # --- mail
@@ -392,15 +395,16 @@ class ControlApi:
     def op_put_contact(self, args: Json) -> Json:
         """Add or change Google contacts: people = [{name, emails, phones?, resource_name?}], other?."""
         book = books(self.world.extensions, self._mailbox(args).email)[1 if args.get("other") else 0]
-        names = [
-            book.put(
-                str(p.get("name") or ""),
-                as_list(p.get("emails")),
-                as_list(p.get("phones")),
-                str(p.get("resource_name") or ""),
+        names = []
+        for person in args["people"]:
+            emails, phones = as_list(person.get("emails")), as_list(person.get("phones"))
+            names.append(
+                book.put(
+                    str(person.get("name") or ""), emails, phones, str(person.get("resource_name") or "")
+                )
             )
-            for p in args["people"]
-        ]
+            if person.get("replaces"):
+                book.move(str(person["replaces"]), names[-1])
         return {"resource_names": names}
 
     def op_delete_contact(self, args: Json) -> Json:

@@ -23,6 +23,7 @@ class AuthCode:
     new_refresh: bool
     nonce: str
     expires_at: float
+    lasts_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class Grants:
     def new_refresh(self, code: AuthCode, project: str, now: float, most: int) -> RefreshToken:
         """Mint a refresh token; of more than `most` per account and client the oldest dies silently."""
         token = RefreshToken(ids.token("1//0"), code.email, code.client_id, project, code.scopes, now)
+        token.expires_at = now + code.lasts_s if code.lasts_s else 0.0
         self.refresh[token.token] = token
         alive = [
             t

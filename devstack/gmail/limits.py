@@ -39,6 +39,7 @@ class Meter:
     users: dict[tuple[str, str], Window] = field(default_factory=dict)
     minutes: dict[str, Window] = field(default_factory=dict)
     days: dict[str, Window] = field(default_factory=dict)
+    full_syncs: dict[str, Window] = field(default_factory=dict)
 
 
 def meter(world: World) -> Meter:

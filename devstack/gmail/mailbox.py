@@ -93,6 +93,7 @@ class Watch:
     label_ids: tuple[str, ...] = ()
     exclude: bool = False
     last_push: float = 0.0
+    stopped: bool = False
 
 
 @dataclass(slots=True)

@@ -56,7 +56,7 @@ class OAuth:
     def authorize_page(self, request: Request) -> Response:
         """GET /o/oauth2/v2/auth: account choice and scopes to tick."""
         query = {name: values[-1] for name, values in request.query.items()}
-        problem = self._check_request(query)
+        problem = self.check_request(query)
         if problem is not None:
             return problem
         scopes = [scope for scope in asked_scopes(query.get("scope", "")) if scope not in SIGN_IN_SCOPES]
@@ -79,7 +79,7 @@ class OAuth:
         """POST of the consent form: redirects to the client with a code or an error."""
         form = request.form()
         query = {name: values[-1] for name, values in request.query.items()}
-        problem = self._check_request(query)
+        problem = self.check_request(query)
         if problem is not None:
             return problem
         if form.get("action", ["allow"])[-1] != "allow":
@@ -92,8 +92,13 @@ class OAuth:
         ticked = form.get("scopes", [])
         return redirect(self.grant(query, mailbox, ticked))
 
-    def grant(self, query: dict[str, str], mailbox: Mailbox, ticked: list[str] | None) -> str:
-        """The redirect after consent to the ticked scopes (None: all); sign-in scopes need no tick."""
+    def grant(
+        self, query: dict[str, str], mailbox: Mailbox, ticked: list[str] | None, *, lasts_s: float = 0.0
+    ) -> str:
+        """The redirect after consent to the ticked scopes (None: all); sign-in scopes need no tick.
+
+        `lasts_s` is the time that the user allows the access for (0: without end).
+        """
         client = self.world.settings.clients[query["client_id"]]
         asked = asked_scopes(query.get("scope", ""))
         allowed = [s for s in asked if s in SIGN_IN_SCOPES or ticked is None or s in ticked]
@@ -116,6 +121,7 @@ class OAuth:
             before is None or "consent" in query.get("prompt", "").split(),
             query.get("nonce", ""),
             self.world.clock.now() + CODE_LIFE_S,
+            lasts_s,
         )
         return self._back(
             query, {"code": code, "scope": " ".join(allowed), "authuser": "0", "prompt": "consent"}
@@ -129,7 +135,8 @@ class OAuth:
         state = {"state": query["state"]} if "state" in query else {}
         return with_params(query["redirect_uri"], {**state, **params})
 
-    def _check_request(self, query: dict[str, str]) -> Response | None:
+    def check_request(self, query: dict[str, str]) -> Response | None:
+        """The error page of a request that Google does not even ask the user about, or None."""
         if query.get("client_id") not in self.world.settings.clients:
             return self._refused("invalid_client", "The OAuth client was not found.", 401)
         if not query.get("redirect_uri", "").startswith(("http://", "https://")):
@@ -189,6 +196,8 @@ class OAuth:
         if code.offline and code.new_refresh:
             most = world.behaviour.tokens_per_account
             answer["refresh_token"] = world.grants.new_refresh(code, client.project, now, most).token
+            if code.lasts_s:
+                answer["refresh_token_expires_in"] = int(code.lasts_s)
         return as_json(answer)
 
     def _refresh(self, client: Client, form: dict[str, str]) -> Response:

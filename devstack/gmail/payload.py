@@ -48,8 +48,11 @@ def header_pairs(message: Message) -> Pairs:
     return parse_header_block(message.trace) + message.content.headers()
 
 
-def represent(message: Message, form: str, wanted: list[str]) -> Json:
-    """The message resource in one of the four formats; `wanted` are metadataHeaders. Gmail API: messages.get"""
+def represent(message: Message, form: str, wanted: list[str], text_limit: int = 0) -> Json:
+    """The message resource in one of the four formats. Gmail API: messages.get
+
+    `wanted` are metadataHeaders; texts above `text_limit` bytes (0: none) come by attachment id.
+    """
     form = form.lower() or "full"
     if form not in FORMATS:
         raise invalid(
@@ -67,7 +70,7 @@ def represent(message: Message, form: str, wanted: list[str]) -> Json:
             payload["headers"] = [{"name": name, "value": value} for name, value in pairs]
         shown["payload"] = payload
     elif form == "full":
-        payload = part_tree(message.content.mime(), "")
+        payload = part_tree(message.content.mime(), "", text_limit)
         payload["headers"] = [{"name": name, "value": value} for name, value in header_pairs(message)]
         shown["payload"] = payload
     shown["sizeEstimate"] = message.size
@@ -84,7 +87,7 @@ def mime_type(content: Content) -> str:
     return value if value.count("/") == 1 else "text/plain"
 
 
-def part_tree(part: MimeMessage, part_id: str) -> Json:
+def part_tree(part: MimeMessage, part_id: str, text_limit: int) -> Json:
     """The MessagePart resource; texts without a file name come inline in UTF-8, all else by attachment id."""
     filename = decode_words(str(part.get_filename() or ""))
     kind = part.get_content_type()
@@ -99,13 +102,16 @@ def part_tree(part: MimeMessage, part_id: str) -> Json:
             shown["body"] = {"attachmentId": attachment_id(part_id), "size": size}
         prefix = f"{part_id}." if part_id else ""
         shown["parts"] = [
-            part_tree(child, f"{prefix}{i}")
+            part_tree(child, f"{prefix}{i}", text_limit)
             for i, child in enumerate(children)
             if isinstance(child, MimeMessage)
         ]
         return shown
     if kind.startswith("text/") and not filename:
         data = decoded_text(part).encode("utf-8", "replace")
+        if text_limit and len(data) > text_limit:
+            shown["body"] = {"attachmentId": attachment_id(part_id), "size": len(payload_bytes(part))}
+            return shown
         shown["body"] = {"size": len(data), "data": b64url(data)} if data else {"size": 0}
         return shown
     shown["body"] = {"attachmentId": attachment_id(part_id), "size": len(payload_bytes(part))}

@@ -61,6 +61,11 @@ class Book:
         self.persons[key] = Person(key, data, self.version)
         return key
 
+    def move(self, old: str, new: str) -> None:
+        """A contact's resource name changed: the old one goes, the new one knows it."""
+        self.persons.pop(old, None)
+        self.persons[new].previous = (old,)
+
     def delete(self, resource_name: str) -> None:
         """Delete a contact; sync tokens report it."""
         self.version += 1

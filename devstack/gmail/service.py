@@ -145,6 +145,11 @@ class GoogleApi:
                 return taken
             body, uploaded = taken
         elif request.method != "GET":
+            most = self.world.behaviour.json_request_max
+            if most and len(request.body) > most:
+                return Response(
+                    400, b"<html><title>Error 400 (Bad Request)!!1</title></html>", "text/html; charset=UTF-8"
+                )
             body = read_json(request.body)
         discovery.check_query(method.id, request.query)
         if body:

@@ -35,6 +35,11 @@ class Call:
         """Whether gmail.metadata is among the scopes, which forbids bodies and q whatever else was granted."""
         return METADATA in self.token.scopes
 
+    @property
+    def text_limit(self) -> int:
+        """Bytes above which a text part is not inline (0: always inline)."""
+        return self.world.behaviour.text_by_attachment_above
+
     def flag(self, name: str) -> bool:
         """A boolean query parameter."""
         return self.request.one(name).lower() in TRUE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from devstack.gmail.api.call import Call, serves
 from devstack.gmail.errors import ApiError, invalid, precondition
+from devstack.gmail.limits import Window, meter
 from devstack.gmail.people import Book, Person, books
 from devstack.gmail.wire import Json
 
@@ -34,6 +35,11 @@ def list_book(call: Call, book: Book, fields: frozenset[str], key: str) -> Json:
     shape = ",".join(sorted(fields))
     since, full_at = 0, 0.0
     sync_token = request.one("syncToken")
+    most = call.world.behaviour.full_syncs_per_minute
+    if most and not sync_token and not request.one("pageToken"):
+        window = meter(call.world).full_syncs.setdefault(call.mailbox.email, Window(60))
+        if not window.add(clock.now(), 1, most):
+            raise ApiError(429, "Resource has been exhausted (e.g. check quota).", "rateLimitExceeded")
     if sync_token:
         known = book.tokens.get(sync_token)
         if known is None or clock.now() - known[1] > call.world.behaviour.sync_token_days * DAY_S:

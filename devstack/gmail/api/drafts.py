@@ -49,7 +49,10 @@ def update(call: Call) -> Json:
 def get(call: Call) -> Json:
     """A draft with its message."""
     message = draft_message(call, call.params["id"])
-    return {"id": call.params["id"], "message": payload.represent(message, call.format(), [])}
+    return {
+        "id": call.params["id"],
+        "message": payload.represent(message, call.format(), [], call.text_limit),
+    }
 
 
 @serves("drafts.list")

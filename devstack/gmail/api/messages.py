@@ -56,7 +56,8 @@ def list_messages(call: Call) -> Json:
 def get_message(call: Call) -> Json:
     """One message in one of four formats."""
     form = call.format()
-    return payload.represent(call.readable(call.params["id"]), form, call.request.many("metadataHeaders"))
+    message = call.readable(call.params["id"])
+    return payload.represent(message, form, call.request.many("metadataHeaders"), call.text_limit)
 
 
 @serves("messages.attachments.get")

@@ -30,7 +30,9 @@ def watch(call: Call) -> Json:
         raise invalid(f"Invalid topicName does not match projects/{project}/topics/*")
     now = call.world.clock.now()
     live = call.mailbox.watches.get(project)
-    if live is not None and live.expires_at > now and live.topic != topic:
+    if live is not None and (live.expires_at <= now or live.stopped):
+        live = None
+    if live is not None and (live.topic != topic or call.world.behaviour.watch_renewal_needs_stop):
         raise invalid(
             "Only one user push notification client allowed per developer (call /stop then try again)"
         )
@@ -49,5 +51,12 @@ def watch(call: Call) -> Json:
 
 @serves("stop")
 def stop(call: Call) -> None:
-    """End the project's watch; nothing happens when there is none."""
-    call.mailbox.watches.pop(call.token.project, None)
+    """End the project's watch, perhaps with some pushes still to come; nothing happens when there is none."""
+    watch = call.mailbox.watches.get(call.token.project)
+    if watch is None:
+        return
+    lag = call.world.behaviour.stop_lag_s
+    watch.stopped = True
+    watch.expires_at = min(watch.expires_at, call.world.clock.now() + lag)
+    if not lag:
+        del call.mailbox.watches[call.token.project]

@@ -67,7 +67,7 @@ def get_thread(call: Call) -> Json:
     return {
         "id": call.params["id"],
         "historyId": str(max(message.history_id for message in messages)),
-        "messages": [payload.represent(message, form, wanted) for message in messages],
+        "messages": [payload.represent(message, form, wanted, call.text_limit) for message in messages],
     }
 
 

@@ -254,3 +254,21 @@ def test_a_fresh_message_can_be_missing_for_a_moment(gmail: GmailControl, bob: R
     bob.get(f"messages/{message_id}", expect=404)
     gmail.advance_clock(61)
     assert bob.get(f"messages/{message_id}", format="minimal")["id"] == message_id
+
+
+def test_a_long_text_may_come_by_attachment_id(gmail: GmailControl, bob: Rest) -> None:
+    gmail.behaviour(text_by_attachment_above=1000)
+    (message_id,) = gmail.insert(
+        BOB, [{"fields": {"from": "x@out.example", "subject": "x", "text": "long " * 300}}]
+    )
+    body = bob.get(f"messages/{message_id}")["payload"]["body"]
+    assert "data" not in body
+    data = bob.get(f"messages/{message_id}/attachments/{body['attachmentId']}")["data"]
+    assert decoded(data).count(b"long") == 300
+
+
+def test_a_huge_json_request_gets_a_bare_page(gmail: GmailControl, bob: Rest) -> None:
+    gmail.behaviour(json_request_max=1000)
+    answer = bob.http.post("messages/send", json={"raw": "A" * 2000})
+    assert answer.status_code == 400
+    assert answer.text.startswith("<html>")

@@ -212,3 +212,84 @@ def test_another_mailbox_cannot_be_opened_with_ones_own_token(gmail: GmailContro
         403,
         "Delegation denied for bob@gmail.com",
     )
+
+
+def test_access_for_a_limited_time_says_so_and_ends(gmail: GmailControl) -> None:
+    gmail.create_mailbox("bob@gmail.com")
+    redirect = gmail.consent(authorization_url(gmail), "bob@gmail.com", lasts_s=604_799)
+    tokens = exchange(gmail, params(redirect)["code"]).json()
+    assert tokens["refresh_token_expires_in"] == 604_799
+    assert refresh(gmail, tokens["refresh_token"]).status_code == 200
+    gmail.advance_clock(604_800)
+    assert refresh(gmail, tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    ("why", "status", "error"),
+    [
+        ({"why": "Account has been deleted"}, 400, "invalid_grant"),
+        ({"why": "admin_policy_enforced"}, 400, "admin_policy_enforced"),
+        ({"why": "deleted_client"}, 401, "deleted_client"),
+        ({"subtype": "invalid_rapt"}, 400, "invalid_grant"),
+    ],
+)
+def test_other_ways_for_a_grant_to_end(
+    gmail: GmailControl, why: dict[str, str], status: int, error: str
+) -> None:
+    gmail.create_mailbox("bob@gmail.com")
+    tokens = connect(gmail, "bob@gmail.com")
+    gmail.revoke_grant("bob@gmail.com", **why)
+    answer = refresh(gmail, tokens["refresh_token"])
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert answer.json().get("error_subtype") == why.get("subtype")
+
+
+def test_a_revoked_access_token_may_work_for_a_while(gmail: GmailControl) -> None:
+    gmail.behaviour(revoked_access_token_works_s=60)
+    gmail.create_mailbox("bob@gmail.com")
+    tokens = connect(gmail, "bob@gmail.com")
+    gmail.revoke_grant("bob@gmail.com")
+    url = f"{gmail.base_url}/gmail/v1/users/me/profile"
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert refresh(gmail, tokens["refresh_token"]).status_code == 400
+    assert httpx.get(url, headers=headers).status_code == 200
+    gmail.advance_clock(61)
+    assert httpx.get(url, headers=headers).status_code == 401
+
+
+def test_earlier_scopes_come_along_when_asked_for(gmail: GmailControl) -> None:
+    gmail.create_mailbox("bob@gmail.com")
+    connect(gmail, "bob@gmail.com", scope=f"openid {CONTACTS}")
+    alone = connect(gmail, "bob@gmail.com", scope=f"openid {MODIFY}")
+    union = connect(gmail, "bob@gmail.com", scope=f"openid {MODIFY}", include_granted_scopes="true")
+    assert set(alone["scope"].split()) == {"openid", MODIFY}
+    assert set(union["scope"].split()) == {"openid", MODIFY, CONTACTS}
+
+
+def test_an_account_without_gmail(gmail: GmailControl) -> None:
+    gmail.create_mailbox("bob@gmail.com")
+    gmail.mail_service("bob@gmail.com", enabled=False)
+    headers = {"Authorization": f"Bearer {gmail.token('bob@gmail.com')}"}
+    error = httpx.get(f"{gmail.base_url}/gmail/v1/users/me/profile", headers=headers).json()["error"]
+    assert (error["code"], error["status"], error["message"]) == (
+        400,
+        "FAILED_PRECONDITION",
+        "Mail service not enabled",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"client_id": "nobody"}, 401),
+        ({"redirect_uri": ""}, 400),
+        ({"response_type": "token"}, 400),
+        ({"scope": ""}, 400),
+    ],
+)
+def test_a_senseless_authorization_request_redirects_nowhere(
+    gmail: GmailControl, changes: dict[str, str], status: int
+) -> None:
+    page = httpx.get(authorization_url(gmail, **changes))
+    assert page.status_code == status
+    assert "location" not in page.headers

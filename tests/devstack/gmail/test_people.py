@@ -89,3 +89,21 @@ def test_other_contacts_need_their_own_scope_and_mask(gmail: GmailControl, conne
         people(gmail, [AUTH + "contacts.readonly"]).otherContacts().list(readMask="names").execute()
     with pytest.raises(HttpError, match="mask is required"):
         connections.list(resourceName="people/me", personFields="").execute()
+
+
+def test_a_contact_that_gets_a_new_name_knows_its_old_one(gmail: GmailControl, connections: Any) -> None:
+    (old,) = gmail.put_contacts(BOB, [{"name": "Ann", "emails": ["ann@out.example"]}])
+    token = connections.list(**FIELDS, requestSyncToken=True).execute()["nextSyncToken"]
+    (new,) = gmail.put_contacts(BOB, [{"name": "Ann", "emails": ["ann@out.example"], "replaces": old}])
+    (person,) = connections.list(**FIELDS, syncToken=token).execute()["connections"]
+    assert person["resourceName"] == new != old
+    assert person["metadata"]["previousResourceNames"] == [old]
+
+
+def test_too_many_full_syncs_are_refused(gmail: GmailControl, connections: Any) -> None:
+    gmail.behaviour(full_syncs_per_minute=1)
+    token = connections.list(**FIELDS, requestSyncToken=True).execute()["nextSyncToken"]
+    with pytest.raises(HttpError) as refused:
+        connections.list(**FIELDS).execute()
+    assert refused.value.resp.status == 429
+    assert "nextSyncToken" in connections.list(**FIELDS, syncToken=token).execute()

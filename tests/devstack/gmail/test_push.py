@@ -217,3 +217,26 @@ def test_certs_can_change_and_be_wrong(gmail: GmailControl, bob: Rest, endpoint:
     assert id_token.verify_token(endpoint.tokens[1], Request(), audience=endpoint.url, certs_url=certs_url)
     with pytest.raises(ValueError, match="not found"):
         id_token.verify_token(endpoint.tokens[0], Request(), audience=endpoint.url, certs_url=certs_url)
+
+
+def test_a_renewal_may_need_a_stop_first(gmail: GmailControl, bob: Rest) -> None:
+    gmail.behaviour(watch_renewal_needs_stop=True)
+    bob.post("watch", {"topicName": TOPIC})
+    bob.post("watch", {"topicName": TOPIC}, expect=400)
+    bob.post("stop", expect=204)
+    bob.post("watch", {"topicName": TOPIC})
+
+
+def test_pushes_may_go_on_for_a_while_after_a_stop(
+    gmail: GmailControl, bob: Rest, endpoint: Endpoint
+) -> None:
+    gmail.behaviour(stop_lag_s=60)
+    bob.post("watch", {"topicName": TOPIC})
+    bob.post("stop", expect=204)
+    arrive(gmail)
+    endpoint.wait(lambda: len(endpoint.got) == 2)
+    gmail.advance_clock(61)
+    arrive(gmail, "later")
+    gmail.publish("nobody@gmail.com", 9)
+    endpoint.wait(lambda: endpoint.data()[-1]["emailAddress"] == "nobody@gmail.com")
+    assert len(endpoint.got) == 3
