@@ -1,0 +1,181 @@
+"""Connecting, disconnecting, switching, proving and reconciling, one step at a time."""
+
+from __future__ import annotations
+
+import pytest
+from sqlmodel import select
+
+from crm.consents import Purpose
+from devstack.story import unique
+from models import AccountAlias, AccountPause
+from models.columns import now
+from tests.activities.mailroom import Mailroom
+from workflows.values import AccountInput, BatchInput, ContactsInput, GapInput, SwitchOutcome, SwitchStep
+
+pytestmark = pytest.mark.servers
+
+
+def test_s1_connecting_takes_cursor_aliases_and_watch(room: Mailroom) -> None:
+    mailbox = f"{unique('ann')}@gmail.com"
+    room.gmail.create_mailbox(mailbox, aliases=[f"sales+{mailbox}"])
+    account_id = room.grant(room.user(room.location()), mailbox)
+    report = room.connecting.connect(AccountInput(account_id=account_id))
+    assert report.state == "active"
+    assert report.gap is not None, "mail since the consent is listed once"
+    account = room.account(account_id)
+    assert account.history_id is not None
+    with room.environment.database.session() as session:
+        aliases = session.exec(select(AccountAlias).where(AccountAlias.account_id == account_id)).all()
+    assert {alias.email_key for alias in aliases} == {mailbox, f"sales+{mailbox}"}
+
+
+def test_s1_mail_between_consent_and_connecting_is_not_lost(room: Mailroom) -> None:
+    location = room.location()
+    lead = room.contact(location)
+    mailbox = f"{unique('ann')}@gmail.com"
+    room.gmail.create_mailbox(mailbox)
+    account_id = room.grant(room.user(location), mailbox)
+    room.gmail.deliver({"from": lead, "to": mailbox, "subject": "In between", "text": "Hello."})
+    report = room.connecting.connect(AccountInput(account_id=account_id))
+    assert report.gap is not None
+    room.recovering.fill(GapInput(account_id=account_id, gap=report.gap))
+    assert [message.subject for message in room.messages(location)] == ["In between"]
+
+
+def test_a_refused_topic_does_not_hold_a_connection_up(room: Mailroom) -> None:
+    mailbox = f"{unique('ann')}@gmail.com"
+    room.gmail.create_mailbox(mailbox)
+    account_id = room.grant(room.user(room.location()), mailbox)
+    room.gmail.fault(
+        "gmail.users.watch",
+        mailbox=mailbox,
+        times=5,
+        status=403,
+        reason="forbidden",
+        message="Error sending test message to Cloud PubSub: User not authorized to perform this action.",
+    )
+    report = room.connecting.connect(AccountInput(account_id=account_id))
+    room.gmail.clear_faults()
+    assert report.state == "active"
+    assert "we look by ourselves" in (report.reason or "")
+
+
+def test_a_watch_of_another_topic_is_stopped_first(room: Mailroom) -> None:
+    mailbox = f"{unique('ann')}@gmail.com"
+    room.gmail.create_mailbox(mailbox)
+    account_id = room.grant(room.user(room.location()), mailbox)
+    room.gmail.fault(
+        "gmail.users.watch",
+        mailbox=mailbox,
+        times=1,
+        status=400,
+        reason="invalidArgument",
+        message="Only one user push notification client allowed per developer (call /stop then try again)",
+    )
+    report = room.connecting.connect(AccountInput(account_id=account_id))
+    assert (report.state, report.reason) == ("active", None)
+    assert room.gmail.usage(mailbox=mailbox, method="stop")["count"] == 1
+
+
+def test_s5_stop_and_revoke_are_counted_over_connections_of_a_mailbox(room: Mailroom) -> None:
+    first = room.connected()
+    other = room.grant(room.user(room.location()), first.email)
+    room.connecting.connect(AccountInput(account_id=other))
+    room.connecting.disconnect(AccountInput(account_id=first.id))
+    assert room.account(first.id).refresh_token_encrypted is None
+    assert room.gmail.usage(mailbox=first.email, method="stop")["count"] == 0
+    assert room.sync(other).state == "active", "the grant lives on"
+    room.connecting.disconnect(AccountInput(account_id=other))
+    assert room.gmail.usage(mailbox=first.email, method="stop")["count"] == 1
+
+
+def test_s5_disconnect_twice_changes_nothing(room: Mailroom) -> None:
+    account = room.connected()
+    for _ in range(2):
+        assert room.connecting.disconnect(AccountInput(account_id=account.id)).state == "disconnected"
+    with room.environment.database.session() as session:
+        pauses = session.exec(select(AccountPause).where(AccountPause.account_id == account.id)).all()
+    assert [(pause.rule, pause.ended_at) for pause in pauses] == [("S5", None)]
+    assert room.user_of(account).active_account_id is None
+
+
+def test_s4_a_switch_changes_both_or_neither(room: Mailroom) -> None:
+    old = room.connected()
+    mailbox = f"{unique('ann')}@gmail.com"
+    room.gmail.create_mailbox(mailbox)
+    new = room.grant(old.user_id, mailbox, Purpose.SWITCH)
+    room.gmail.fault("gmail.users.getProfile", mailbox=mailbox, times=3, status=503)
+    step = SwitchStep(user_id=old.user_id, account_id=new)
+    assert room.switching.switch(step).outcome is SwitchOutcome.LATER
+    assert (room.account(old.id).state, room.user_of(old).active_account_id) == ("active", old.id)
+    for _ in range(2):
+        report = room.switching.switch(step)
+        assert report.outcome is SwitchOutcome.DONE
+        assert report.tell == [old.id, new]
+    assert (room.account(old.id).state, room.account(new).state) == ("paused", "active")
+    assert room.user_of(old).active_account_id == new
+
+
+def test_s4_a_switch_to_a_dead_grant_is_refused(room: Mailroom) -> None:
+    old = room.connected()
+    mailbox = f"{unique('ann')}@gmail.com"
+    room.gmail.create_mailbox(mailbox)
+    new = room.grant(old.user_id, mailbox, Purpose.SWITCH)
+    room.gmail.change_password(mailbox)
+    report = room.switching.switch(SwitchStep(user_id=old.user_id, account_id=new))
+    assert report.outcome is SwitchOutcome.REFUSED
+    assert room.account(new).state == "reauthorization_required"
+    assert (room.account(old.id).state, room.user_of(old).active_account_id) == ("active", old.id)
+
+
+def test_s30_what_is_missing_is_found_repaired_and_said(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    with room.environment.database.session() as session:
+        row = session.get_one(type(account), account.id)
+        row.connected_at = row.created_at.replace(year=2020)
+        session.add(row)
+    an_hour_ago = int((now().timestamp() - 3600) * 1000)
+    fields = {"from": lead, "to": account.email, "subject": "Never told", "text": "Hello."}
+    room.gmail.insert(account.email, [{"fields": fields, "internal_date": an_hour_ago}])
+    room.gmail.expire_history(account.email)
+    report = room.proving.prove(account.id)
+    assert not report.failed_step
+    proven = room.account(account.id)
+    assert (proven.completeness_listed, proven.completeness_decided, proven.completeness_missing) == (1, 1, 0)
+    assert [message.subject for message in room.messages(account.location_id)] == ["Never told"]
+
+
+def test_reconciliation_wakes_only_accounts_with_news(room: Mailroom) -> None:
+    quiet, busy = room.connected(), room.connected()
+    room.gmail.deliver({"from": "x@nowhere.example", "to": busy.email, "subject": "News", "text": "."})
+    before = room.gmail.usage(mailbox=quiet.email)["units"]
+    report = room.reconciling.reconcile_batch(BatchInput(interval_s=0))
+    assert busy.id in report.wake
+    assert quiet.id not in report.wake
+    assert room.gmail.usage(mailbox=quiet.email)["units"] - before == 2
+
+
+def test_s23_contacts_are_imported_enriched_and_never_deleted(room: Mailroom) -> None:
+    location = room.location()
+    known = room.contact(location)
+    mailbox = f"{unique('ann')}@gmail.com"
+    room.gmail.create_mailbox(mailbox)
+    second = f"{unique('second')}@lead.example"
+    (name,) = room.gmail.put_contacts(mailbox, [{"name": "Lea Long", "emails": [known, second]}])
+    room.gmail.put_contacts(mailbox, [{"name": "New Ned", "emails": [f"{unique('ned')}@new.example"]}])
+    room.gmail.put_contacts(
+        mailbox, [{"name": "Stray", "emails": [f"{unique('stray')}@x.example"]}], other=True
+    )
+    account_id = room.grant(room.user(location), mailbox)
+    room.connecting.connect(AccountInput(account_id=account_id))
+    value = ContactsInput(account_id=account_id)
+    report = room.address_books.read_contacts(value)
+    assert (report.matched, report.imported) == (1, 1)
+    assert sorted(contact.name for contact in room.contacts(location)) == ["Lea", "New Ned"]
+    room.gmail.delete_contact(mailbox, name)
+    assert room.address_books.read_contacts(value).imported == 0
+    assert len(room.contacts(location)) == 2
+    room.gmail.expire_sync_tokens(mailbox)
+    assert room.address_books.read_contacts(value).imported == 0
+    assert len(room.contacts(location)) == 2

@@ -1,0 +1,197 @@
+"""One round of sync: what it costs, what stops it, what it leaves behind when something fails."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from sqlmodel import select
+
+from models import Attachment
+from tests.activities.mailroom import Mailroom
+from workflows.values import GapInput
+
+pytestmark = pytest.mark.servers
+
+
+def deliver(room: Mailroom, sender: str, mailbox: str, subject: str = "Hello", **more: object) -> str:
+    fields = {"from": sender, "to": mailbox, "subject": subject, "text": "Hello.", **more}
+    return next(iter(room.gmail.deliver(fields).values()))
+
+
+def units(room: Mailroom, mailbox: str) -> int:
+    return int(room.gmail.usage(mailbox=mailbox)["units"])
+
+
+def test_a_lone_message_that_syncs_costs_42_units(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    deliver(room, lead, account.email)
+    before = units(room, account.email)
+    report = room.sync(account.id)
+    assert report.synced == 1
+    assert units(room, account.email) - before <= 42
+
+
+def test_a_lone_message_that_does_not_sync_costs_22_units(room: Mailroom) -> None:
+    account = room.connected()
+    deliver(room, "who@nowhere.example", account.email)
+    before = units(room, account.email)
+    report = room.sync(account.id)
+    assert (report.synced, report.skipped) == (0, 1)
+    assert units(room, account.email) - before <= 22
+
+
+def test_a_round_that_is_repeated_changes_nothing(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    deliver(room, lead, account.email)
+    room.sync(account.id)
+    (message,) = room.messages(account.location_id)
+    report = room.sync(account.id, cursor=account.history_id)
+    assert report.records > 0
+    assert (report.synced, report.skipped, report.failed) == (0, 0, 0)
+    assert [one.id for one in room.messages(account.location_id)] == [message.id]
+
+
+def test_i4_an_id_that_fails_stops_nobody_and_is_tried_again(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    bad = deliver(room, lead, account.email, "Bad")
+    good = deliver(room, lead, account.email, "Good")
+    room.gmail.fault("gmail.users.messages.get", mailbox=account.email, times=1, status=500)
+    report = room.sync(account.id)
+    assert (report.synced, report.failed) == (1, 1)
+    assert report.retry_at is not None
+    assert room.account(account.id).state == "active"
+    outcomes = {one: room.decision(account.id, one) for one in (bad, good)}
+    failed = next(one for one in outcomes.values() if one and one.outcome == "failed")
+    assert failed.next_try_at is not None
+    room.hurry(account.id)
+    report = room.sync(account.id)
+    assert report.synced == 1
+    assert report.retry_at is None
+    assert sorted(one.subject for one in room.messages(account.location_id)) == ["Bad", "Good"]
+
+
+def test_s31_a_fresh_id_that_answers_404_is_not_gone_yet(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    gmail_id = deliver(room, lead, account.email)
+    room.gmail.fault(
+        "gmail.users.messages.get", mailbox=account.email, times=1, status=404, reason="notFound"
+    )
+    assert room.sync(account.id).failed == 1
+    decision = room.decision(account.id, gmail_id)
+    assert decision is not None
+    assert decision.outcome == "failed"
+    room.hurry(account.id)
+    assert room.sync(account.id).synced == 1
+
+
+def test_s31_an_id_that_stays_404_is_gone(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    gmail_id = deliver(room, lead, account.email)
+    room.gmail.fault(
+        "gmail.users.messages.get", mailbox=account.email, times=2, status=404, reason="notFound"
+    )
+    room.sync(account.id)
+    room.hurry(account.id)
+    room.sync(account.id)
+    decision = room.decision(account.id, gmail_id)
+    assert decision is not None
+    assert (decision.outcome, decision.rule) == ("skipped", "S31")
+
+
+def test_a_throttle_is_waited_for_and_loses_nothing(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    for number in range(3):
+        deliver(room, lead, account.email, f"Mail {number}")
+    before = room.account(account.id).history_id
+    room.gmail.fault(
+        "gmail.users.messages.get",
+        mailbox=account.email,
+        times=1,
+        status=429,
+        reason="rateLimitExceeded",
+        message="Too many concurrent requests for user",
+    )
+    report = room.sync(account.id)
+    assert report.failed_step
+    assert report.obey
+    assert report.state == "active", "a throttle is no failure"
+    assert room.account(account.id).history_id == before
+    report = room.sync(account.id)
+    while report.failed_step:
+        report = room.sync(account.id)
+    assert len(room.messages(account.location_id)) == 3
+
+
+def test_google_away_is_a_state_with_a_reason_and_ends_by_itself(room: Mailroom) -> None:
+    account = room.connected()
+    room.gmail.fault("gmail.users.history.list", mailbox=account.email, times=3, status=503)
+    report = room.sync(account.id)
+    assert (report.state, report.failed_step) == ("recovering", True)
+    assert report.reason == "Google does not answer at the moment"
+    report = room.sync(account.id)
+    assert (report.state, report.reason) == ("active", None)
+
+
+def test_the_cursor_passes_only_what_history_has_shown(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    deliver(room, lead, account.email)
+    report = room.sync(account.id)
+    assert report.cursor is not None
+    assert report.history_id is not None
+    assert report.cursor <= report.history_id
+    assert room.account(account.id).history_id == report.cursor
+    empty = room.sync(account.id)
+    assert (empty.records, empty.cursor) == (0, report.cursor)
+
+
+def test_s6_expired_history_opens_a_gap_that_is_filled_to_a_ledger(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    ids = [deliver(room, lead, account.email, f"Missed {number}") for number in range(7)]
+    room.gmail.expire_history(account.email)
+    report = room.sync(account.id)
+    assert report.state == "recovering"
+    assert report.gap is not None
+    assert room.sync(account.id).gap is not None, "until the gap is closed nothing is passed"
+    report = room.recovering.fill(GapInput(account_id=account.id, gap=report.gap))
+    assert (report.gap, report.state) == (None, "active")
+    decisions = [room.decision(account.id, one) for one in ids]
+    assert all(one is not None and one.outcome == "synced" for one in decisions)
+    deliver(room, lead, account.email, "After")
+    assert room.sync(account.id).synced == 1
+
+
+def test_s22_an_attachment_that_is_too_large_stays_in_gmail(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    small, huge = b"small", bytes(27 * 2**20)
+    attachments = [
+        {"filename": name, "content_type": kind, "content_base64": base64.b64encode(content).decode()}
+        for name, kind, content in (
+            ("small.txt", "text/plain", small),
+            ("huge.bin", "application/octet-stream", huge),
+        )
+    ]
+    gmail_id = deliver(room, lead, account.email, "Big", attachments=attachments)
+    assert room.sync(account.id).synced == 1
+    (message,) = room.messages(account.location_id)
+    assert (message.text or "").strip() == "Hello."
+    with room.environment.database.session() as session:
+        rows = session.exec(select(Attachment).where(Attachment.message_id == message.id)).all()
+        states = {row.filename: (row.state, row.size) for row in rows}
+        blob = next(row.blob for row in rows if row.filename == "small.txt")
+    assert states["small.txt"] == ("stored", len(small))
+    state, size = states["huge.bin"]
+    assert state == "left_in_gmail"
+    assert size == len(huge)
+    assert room.environment.blobs.get(blob or "") == small
+    forms = [request["form"] for request in room.gmail.requests("messages.get", path_id=gmail_id)]
+    assert forms == ["metadata", "full"]
