@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import unquote, urlsplit
+
+CHECKED_AFTER_S = 5.0
+"""A connection unused for longer may have been closed at the other end: asked before it is used again."""
+SERVICE_CLOSES = 421
+"""The server goes away or wants fewer of us (RFC 5321 3.8); the mail under way is not at fault."""
 
 
 class ProviderRefused(Exception):
@@ -19,13 +26,22 @@ class ProviderRefused(Exception):
     Attributes:
         permanent: a 5xx, which no retry changes.
         code: the SMTP reply code; 0 where there was none.
+        about: the recipient, the mail, or us: whoever is written to next is refused as well.
     """
 
-    def __init__(self, reason: str, *, permanent: bool, code: int = 0) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        permanent: bool,
+        code: int = 0,
+        about: Literal["recipient", "mail", "us"] = "mail",
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
         self.code = code
+        self.about = about
 
 
 class ProviderUnreachable(Exception):
@@ -86,6 +102,7 @@ class SmtpConnection:
         self._timeout_s = timeout_s
         self._local_hostname = local_hostname
         self._smtp: smtplib.SMTP | None = None
+        self._used_at = 0.0
 
     def __enter__(self) -> SmtpConnection:
         return self
@@ -117,19 +134,18 @@ class SmtpConnection:
         try:
             code, answer = smtp.mail(return_path, ["BODY=8BITMIME"] if smtp.has_extn("8bitmime") else [])
             if code >= 400:
-                raise _refusal(code, answer)
+                raise _refusal(code, answer, "us")
             for recipient in recipients:
                 code, answer = smtp.rcpt(recipient)
                 if code >= 400:
                     refused.append((recipient, _words(code, answer)))
                     last = (code, answer)
             if len(refused) == len(recipients):
-                smtp.rset()
-                raise _refusal(*last)
+                raise _refusal(*last, "recipient")
             code, answer = smtp.docmd("DATA")
             if code != 354:
                 raise _refusal(code, answer)
-        except (smtplib.SMTPServerDisconnected, OSError) as error:
+        except (smtplib.SMTPException, OSError) as error:
             self.close()
             raise ProviderUnreachable(
                 f"the SMTP provider {self._where} hung up before it took the mail"
@@ -137,11 +153,20 @@ class SmtpConnection:
         except ProviderRefused:
             self._reset()
             raise
-        before_data()
+        except ValueError as error:
+            self._reset()
+            raise ProviderRefused(
+                "an address cannot be written in SMTP", permanent=True, about="recipient"
+            ) from error
+        try:
+            before_data()
+        except BaseException:
+            self.close()  # the server waits for the mail; nothing of it was handed over
+            raise
         try:
             smtp.send(_dot_stuffed(content))
             code, answer = smtp.getreply()
-        except (smtplib.SMTPServerDisconnected, OSError) as error:
+        except (smtplib.SMTPException, OSError) as error:
             self.close()
             raise OutcomeUnknown(
                 f"the SMTP provider {self._where} hung up before it said whether it took the mail"
@@ -161,7 +186,7 @@ class SmtpConnection:
         return f"{self._provider.host}:{self._provider.port}"
 
     def _connected(self) -> smtplib.SMTP:
-        if self._smtp is not None:
+        if self._smtp is not None and self._is_alive(self._smtp):
             return self._smtp
         provider = self._provider
         context = ssl.create_default_context()
@@ -191,8 +216,21 @@ class SmtpConnection:
             ) from error
         except (smtplib.SMTPException, OSError) as error:
             raise ProviderUnreachable(f"the SMTP provider {self._where} cannot be reached") from error
-        self._smtp = smtp
+        self._smtp, self._used_at = smtp, time.monotonic()
         return smtp
+
+    def _is_alive(self, smtp: smtplib.SMTP) -> bool:
+        moment = time.monotonic()
+        if moment - self._used_at > CHECKED_AFTER_S:
+            try:
+                code, _ = smtp.noop()
+            except (smtplib.SMTPException, OSError):
+                code = SERVICE_CLOSES
+            if code != 250:
+                self.close()
+                return False
+        self._used_at = moment
+        return True
 
     def _reset(self) -> None:
         if self._smtp is None:
@@ -203,8 +241,10 @@ class SmtpConnection:
             self.close()
 
 
-def _refusal(code: int, answer: bytes) -> ProviderRefused:
-    return ProviderRefused(_words(code, answer), permanent=code >= 500, code=code)
+def _refusal(code: int, answer: bytes, about: Literal["recipient", "mail", "us"] = "mail") -> ProviderRefused:
+    if code == SERVICE_CLOSES:
+        about = "us"
+    return ProviderRefused(_words(code, answer), permanent=code >= 500, code=code, about=about)
 
 
 def _words(code: int, answer: bytes) -> str:

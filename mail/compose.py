@@ -38,6 +38,8 @@ MAX_MAIL_BYTES = 36_700_160
 # Only Gmail's own limit: a mail has at most this many recipients in its headers.
 MAX_RECIPIENTS = 2_000
 
+# RFC 8058 asks for https; on the machine itself (development) there is none.
+_ONE_CLICK = ("https://", "http://127.0.0.1:", "http://localhost:")
 _OWN_FIELDS = frozenset(
     {"from", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "in-reply-to", "references"}
     | {"mime-version", "list-unsubscribe", "list-unsubscribe-post"}
@@ -154,7 +156,7 @@ def _unsubscribe(urls: Sequence[str], one_click: bool) -> list[str]:
             raise ComposeError("an unsubscribe address must be an encoded URL")
     fields = ["List-Unsubscribe: " + ",\r\n ".join(f"<{url}>" for url in urls) + "\r\n"]
     if one_click:
-        if not any(url.startswith("https://") for url in urls):
+        if not any(url.startswith(_ONE_CLICK) for url in urls):
             raise ComposeError("one-click unsubscribe needs an https URL")
         fields.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
     return fields

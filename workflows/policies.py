@@ -73,6 +73,16 @@ SEARCH_ATTRIBUTES = (ACCOUNT_STATE, LOCATION_ID, STATE_REASON, NEXT_ACTION, NEXT
 """Set when an account's state changes, not more often: each change is an action."""
 
 
+def bulk_queue(task_queue: str) -> str:
+    """Where batches of campaigns wait for a worker: a slow provider takes no place of the sync's."""
+    return f"{task_queue}-bulk"
+
+
+def webhook_queue(task_queue: str) -> str:
+    """Where deliveries to webhook endpoints wait: a slow consumer takes no place of the sync's."""
+    return f"{task_queue}-webhooks"
+
+
 def later_of(first: datetime | None, second: datetime | None) -> datetime | None:
     """The later of two moments that may be unknown."""
     return max((moment for moment in (first, second) if moment is not None), default=None)

@@ -1,0 +1,376 @@
+"""A campaign's mail on its way: which is next, and what is written down before and after it leaves (S25, S27).
+
+Each step is one short transaction. `hand_over` commits `sending` before the provider gets the mail: from then
+on only its answer tells, and where that is lost the recipient is `unknown` and never mailed again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from crm import events, outbound, suppressions, threads
+from models import Campaign, CampaignRecipient, Contact, Location, Message, Participant, User
+from models.columns import now
+from models.ids import new_id
+from models.states import CampaignState, Direction, MessageStatus, RecipientState, Role
+
+S = RecipientState
+MOST_TRIES = 7
+GROWTH = 4
+LONGEST_PAUSE = timedelta(hours=4)
+LONGEST_WAIT_FOR_PROVIDER = timedelta(minutes=15)
+MAY_HAVE_LEFT = "The answer of the provider was lost: it may have left. It is not mailed again."
+GOING_ON = (CampaignState.QUEUED, CampaignState.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the mails of a batch have in common."""
+
+    campaign: Campaign
+    location: Location
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A recipient whose mail is next."""
+
+    contact_id: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """One mail, ready to be composed; nothing of it is written down yet."""
+
+    campaign_id: str
+    contact_id: str
+    message_id: str
+    message_id_header: str
+    email: str
+    name: str
+    from_email: str
+    from_name: str
+    return_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a campaign stands after a batch; `next_at`: when the next recipient is due, None for none."""
+
+    state: CampaignState
+    next_at: datetime | None
+
+
+class Stopped(Exception):
+    """The campaign was paused or cancelled, or somebody else mailed this recipient: nothing may leave."""
+
+
+def open_batch(session: Session, campaign_id: str) -> Batch | None:
+    """Begin a batch; None where nothing is to be sent now.
+
+    Whoever is still `sending` was left so by a crash: no batch of this campaign runs beside this one.
+    """
+    campaign = session.get(Campaign, campaign_id, with_for_update=True)
+    if campaign is None:
+        return None
+    left = session.exec(
+        select(CampaignRecipient)
+        .where(CampaignRecipient.campaign_id == campaign_id, CampaignRecipient.state == S.SENDING)
+        .with_for_update()
+    ).all()
+    for recipient in left:
+        _unknown(session, recipient)
+    if left:
+        _tell(session, campaign)
+    if campaign.state not in GOING_ON:
+        return None
+    if campaign.state == CampaignState.QUEUED:
+        campaign.state = CampaignState.SENDING
+        _tell(session, campaign)
+    campaign.updated_at = now()
+    return Batch(
+        campaign,
+        session.get_one(Location, campaign.location_id),
+        session.get_one(User, campaign.user_id),
+    )
+
+
+def due(
+    session: Session, campaign_id: str, after: int, limit: int, paced: Collection[str]
+) -> list[tuple[int, Due]]:
+    """Recipients whose mail may leave now, in order, with their positions; none of the domains `paced`."""
+    domain = func.split_part(col(CampaignRecipient.email_key), "@", 2)
+    query = (
+        select(CampaignRecipient.position, CampaignRecipient.contact_id, domain)
+        .where(
+            CampaignRecipient.campaign_id == campaign_id,
+            CampaignRecipient.state == S.PENDING,
+            col(CampaignRecipient.position) > after,
+            func.coalesce(col(CampaignRecipient.next_try_at), func.now()) <= func.now(),
+        )
+        .order_by(col(CampaignRecipient.position))
+        .limit(limit)
+    )
+    if paced:
+        query = query.where(domain.not_in(list(paced)))
+    return [(position, Due(contact_id, name)) for position, contact_id, name in session.exec(query).all()]
+
+
+def address(session: Session, batch: Batch, contact_id: str, return_domain: str) -> Addressed | None:
+    """What a recipient gets; None where it gets nothing, which is then written down.
+
+    Raises:
+        Stopped: the campaign was paused or cancelled.
+    """
+    campaign = batch.campaign
+    found = session.exec(
+        select(CampaignRecipient, Contact, Campaign.state, User)
+        .join(Contact, col(Contact.id) == col(CampaignRecipient.contact_id))
+        .join(Campaign, col(Campaign.id) == col(CampaignRecipient.campaign_id))
+        .outerjoin(User, col(User.id) == col(Contact.assigned_user_id))
+        .where(CampaignRecipient.campaign_id == campaign.id, CampaignRecipient.contact_id == contact_id)
+        .with_for_update(of=CampaignRecipient)
+    ).first()
+    if found is None:
+        return None
+    recipient, contact, state, assigned = found
+    if state not in GOING_ON:
+        raise Stopped(state)
+    if recipient.state != S.PENDING:
+        return None
+    if contact.deleted_at is not None:
+        _settle(session, recipient, S.FAILED, "the contact was deleted")
+        return None
+    silent = suppressions.among(session, campaign.location_id, [recipient.email_key])
+    if silent:
+        _settle(session, recipient, S.SUPPRESSED, silent[recipient.email_key])
+        return None
+    sender = batch.user if not contact.assigned_user_id else assigned
+    message_id = recipient.message_id or new_id("msg")
+    return Addressed(
+        campaign_id=campaign.id,
+        contact_id=contact_id,
+        message_id=message_id,
+        message_id_header=f"<{secrets.token_hex(16)}@{return_domain}>",
+        email=recipient.email,
+        name=contact.name if "@" not in contact.name else "",
+        from_email=campaign.from_email or sender.email,
+        from_name=campaign.from_name or ("" if campaign.from_email else sender.name),
+        return_token=recipient.return_token,
+    )
+
+
+def hand_over(session: Session, batch: Batch, mail: Addressed) -> None:
+    """Write down that the provider gets the mail now, and show it in the contact's conversation.
+
+    Raises:
+        Stopped: nothing may leave.
+    """
+    campaign = batch.campaign
+    recipient = _locked(session, mail)
+    state = session.exec(select(Campaign.state).where(Campaign.id == campaign.id)).one()
+    if recipient.state != S.PENDING or state not in GOING_ON:
+        raise Stopped(state)
+    message = session.get(Message, mail.message_id)
+    if message is None:
+        _show(session, batch, mail)
+    else:
+        message.send_asked_at, message.message_id_header = now(), mail.message_id_header
+        outbound.set_status(session, message, MessageStatus.SENDING)
+    session.flush()
+    recipient.state, recipient.at, recipient.message_id = S.SENDING, now(), mail.message_id
+    recipient.reason = recipient.next_try_at = None
+
+
+def _show(session: Session, batch: Batch, mail: Addressed) -> None:
+    campaign, at = batch.campaign, now()
+    conversation = threads.conversation_of(session, campaign.location_id, mail.contact_id)
+    thread = threads.open_thread(session, conversation, campaign.subject)
+    session.add(
+        Message(
+            id=mail.message_id,
+            location_id=campaign.location_id,
+            conversation_id=conversation.id,
+            thread_id=thread.id,
+            contact_id=mail.contact_id,
+            direction=Direction.OUTBOUND,
+            kind="bulk",
+            status=MessageStatus.SENDING,
+            subject=campaign.subject,
+            text=campaign.text,
+            html=campaign.html,
+            sent_at=at,
+            read=True,
+            user_id=campaign.user_id,
+            from_email=mail.from_email,
+            message_id_header=mail.message_id_header,
+            send_asked_at=at,
+            campaign_id=campaign.id,
+        )
+    )
+    session.flush()
+    for role, name, email, contact_id in (
+        (Role.FROM, mail.from_name, mail.from_email, None),
+        (Role.TO, mail.name, mail.email, mail.contact_id),
+    ):
+        session.add(
+            Participant(
+                message_id=mail.message_id,
+                location_id=campaign.location_id,
+                role=role,
+                position=0,
+                name=name,
+                email=email,
+                email_key=email.lower(),
+                contact_id=contact_id,
+            )
+        )
+    threads.count_message(session, thread, at)
+    events.emit(session, campaign.location_id, events.MESSAGE_CREATED, mail.message_id)
+    events.emit(session, campaign.location_id, events.CONVERSATION_UPDATED, conversation.id)
+
+
+def sent(session: Session, mail: Addressed) -> None:
+    """The provider took it. Also of one that was taken for unknown meanwhile: this is the answer."""
+    recipient = _locked(session, mail)
+    if recipient.state not in (S.SENDING, S.UNKNOWN):
+        return  # a notice was quicker: it has bounced already
+    _settle(session, recipient, S.SENT, None)
+    message = session.get_one(Message, mail.message_id)
+    message.sent_at = now()
+    outbound.set_status(session, message, MessageStatus.SENT)
+
+
+def unknown(session: Session, mail: Addressed) -> None:
+    """The provider got it and its answer was lost."""
+    recipient = _locked(session, mail)
+    if recipient.state == S.SENDING:
+        _unknown(session, recipient)
+
+
+def not_taken(session: Session, mail: Addressed) -> None:
+    """The provider refused all of us: the recipient is where it was before, and not at fault."""
+    recipient = _locked(session, mail)
+    if recipient.state == S.SENDING:
+        recipient.state, recipient.at = S.PENDING, now()
+        if recipient.message_id is not None:
+            session.get_one(Message, recipient.message_id).send_asked_at = None
+
+
+def refused(session: Session, batch: Batch, mail: Addressed, reason: str, *, about_recipient: bool) -> None:
+    """The provider will never take it; an address that does not exist gets no more mail."""
+    recipient = _locked(session, mail)
+    if recipient.state not in (S.PENDING, S.SENDING):
+        return
+    _settle(session, recipient, S.FAILED, reason)
+    if recipient.message_id is not None:
+        message = session.get_one(Message, recipient.message_id)
+        outbound.set_status(session, message, MessageStatus.FAILED, f"The provider refused it: {reason}")
+    if about_recipient and suppressions.is_missing_mailbox(None, reason):
+        suppressions.add(session, batch.campaign.location_id, recipient.email, suppressions.NO_SUCH_ADDRESS)
+
+
+def refused_for_now(session: Session, mail: Addressed, reason: str, first_pause: timedelta) -> None:
+    """Not taken, so it may be tried again: after a pause that grows, some times, and then it has failed."""
+    recipient = _locked(session, mail)
+    if recipient.state not in (S.PENDING, S.SENDING):
+        return
+    recipient.attempts += 1
+    message = session.get(Message, recipient.message_id) if recipient.message_id else None
+    if recipient.attempts >= MOST_TRIES:
+        words = f"given up after {recipient.attempts} tries: {reason}"
+        _settle(session, recipient, S.FAILED, words)
+        if message is not None:
+            outbound.set_status(session, message, MessageStatus.FAILED, words)
+        return
+    recipient.state, recipient.reason, recipient.at = S.PENDING, reason, now()
+    recipient.next_try_at = _next_try(recipient.attempts, first_pause)
+    session.add(recipient)
+    if message is not None:
+        message.send_asked_at = None
+        outbound.set_status(
+            session, message, MessageStatus.SENDING, f"The provider refused it for now: {reason}"
+        )
+
+
+def _next_try(attempts: int, first_pause: timedelta) -> datetime:
+    """After the pause, at a moment that those refused about now share, so that they leave in one batch."""
+    pause = min(first_pause * GROWTH ** (attempts - 1), LONGEST_PAUSE)
+    grid = first_pause.total_seconds()
+    due_at = (now() + pause).timestamp()
+    return datetime.fromtimestamp(-(-due_at // grid) * grid, UTC)
+
+
+def provider_failed(session: Session, campaign_id: str, reason: str, failures: int) -> datetime:
+    """The provider lets nobody through: the campaign says so and waits; until when."""
+    pause = min(timedelta(seconds=2 ** min(failures + 1, 12)), LONGEST_WAIT_FOR_PROVIDER)
+    campaign = session.get_one(Campaign, campaign_id, with_for_update=True)
+    if campaign.reason != reason and campaign.state in GOING_ON:
+        campaign.reason = reason
+        _tell(session, campaign)
+    campaign.updated_at = now() + pause
+    return now() + pause
+
+
+def progress(session: Session, campaign_id: str) -> None:
+    """Tell the listeners how far it is; once in a while, not for each recipient."""
+    campaign = session.get_one(Campaign, campaign_id, with_for_update=True)
+    _tell(session, campaign)
+
+
+def close_batch(session: Session, campaign_id: str) -> Standing:
+    """End a batch: done, or when to go on."""
+    campaign = session.get_one(Campaign, campaign_id, with_for_update=True)
+    if campaign.state not in GOING_ON:
+        return Standing(CampaignState(campaign.state), None)
+    pending = session.exec(
+        select(func.count(), func.min(func.coalesce(col(CampaignRecipient.next_try_at), func.now()))).where(
+            CampaignRecipient.campaign_id == campaign_id,
+            col(CampaignRecipient.state).in_((S.PENDING, S.SENDING)),
+        )
+    ).one()
+    count, next_at = pending
+    campaign.reason = None
+    if count == 0:
+        campaign.state = CampaignState.DONE
+    _tell(session, campaign)
+    return Standing(CampaignState(campaign.state), next_at if count else None)
+
+
+def _locked(session: Session, mail: Addressed) -> CampaignRecipient:
+    return session.exec(
+        select(CampaignRecipient)
+        .where(
+            CampaignRecipient.campaign_id == mail.campaign_id,
+            CampaignRecipient.contact_id == mail.contact_id,
+        )
+        .with_for_update()
+    ).one()
+
+
+def _settle(
+    session: Session, recipient: CampaignRecipient, state: RecipientState, reason: str | None
+) -> None:
+    recipient.state, recipient.reason, recipient.at, recipient.next_try_at = state, reason, now(), None
+    session.add(recipient)
+
+
+def _unknown(session: Session, recipient: CampaignRecipient) -> None:
+    _settle(session, recipient, S.UNKNOWN, MAY_HAVE_LEFT)
+    message = session.get(Message, recipient.message_id) if recipient.message_id else None
+    if message is not None:
+        outbound.set_status(session, message, MessageStatus.HELD, MAY_HAVE_LEFT)
+
+
+def _tell(session: Session, campaign: Campaign) -> None:
+    campaign.updated_at = now()
+    session.add(campaign)
+    events.emit(session, campaign.location_id, events.CAMPAIGN_UPDATED, campaign.id)
