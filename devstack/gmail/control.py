@@ -165,7 +165,7 @@ class GmailControl:
         )
         redirect = str(answer["redirect"])
         if follow:
-            httpx.get(redirect, timeout=60)
+            self.http.get(redirect)
         return redirect
 
     # --- mail
@@ -312,7 +312,9 @@ class GmailControl:
         return str(self.call("create_label", email=email, name=name)["id"])
 
     def put_contacts(self, email: str, people: list[dict[str, Any]], *, other: bool = False) -> list[str]:
-        """Add or change Google contacts: [{name, emails, phones?, resource_name?, replaces?}]; returns resource names.
+        """Add or change Google contacts; returns their resource names.
+
+        `people`: [{name, emails, phones?, resource_name?, replaces?}].
 
         `replaces` is the former resource name of a contact that gets a new one.
         """

@@ -18,6 +18,7 @@ from devstack.gmail.control import GmailControl
 
 ROOT = Path(__file__).resolve().parents[3]
 FULL = "https://mail.google.com/"
+web = httpx.Client(timeout=60, verify=False)  # plain http: saves loading the certificates
 
 
 def start(*options: str, folder: Path) -> tuple[subprocess.Popen[bytes], GmailControl]:

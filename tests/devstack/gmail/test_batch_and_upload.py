@@ -7,7 +7,6 @@ import io
 import json
 from typing import Any
 
-import httpx
 import pytest
 from google.oauth2.credentials import Credentials
 from googleapiclient.discovery import build
@@ -15,7 +14,7 @@ from googleapiclient.errors import HttpError
 from googleapiclient.http import BatchHttpRequest, HttpRequest, MediaIoBaseUpload
 
 from devstack.gmail.control import GmailControl
-from tests.devstack.gmail.conftest import Rest, google_client
+from tests.devstack.gmail.conftest import Rest, google_client, web
 from tests.devstack.gmail.test_oauth import CLIENT, SECRET, connect
 
 pytestmark = pytest.mark.servers
@@ -107,7 +106,7 @@ def test_the_client_librarys_uploads_send_a_mail(gmail: GmailControl, bob: Rest,
 def test_simple_media_upload(gmail: GmailControl, bob: Rest) -> None:
     url = f"{gmail.base_url}/upload/gmail/v1/users/me/messages/send?uploadType=media"
     headers = {"Authorization": bob.http.headers["Authorization"], "Content-Type": "message/rfc822"}
-    answer = httpx.post(url, content=content(), headers=headers)
+    answer = web.post(url, content=content(), headers=headers)
     assert answer.json()["labelIds"] == ["SENT"]
     assert b"Subject: Big" in gmail.outbox()[0]["raw"]
 
@@ -119,9 +118,9 @@ def test_36_700_160_bytes_are_the_limit(gmail: GmailControl, bob: Rest) -> None:
     statuses = []
     for size in (LIMIT, LIMIT + 1):
         data = head + b"x" * (size - len(head))
-        statuses.append(httpx.post(f"{url}media", content=data, headers=auth, timeout=60).status_code)
+        statuses.append(web.post(f"{url}media", content=data, headers=auth, timeout=60).status_code)
         announced = {**auth, "X-Upload-Content-Length": str(size)}
-        statuses.append(httpx.post(f"{url}resumable", content=b"{}", headers=announced).status_code)
+        statuses.append(web.post(f"{url}resumable", content=b"{}", headers=announced).status_code)
     assert statuses == [200, 200, 413, 413]
     assert len(gmail.outbox()) == 1
 
@@ -130,17 +129,17 @@ def test_a_draft_can_be_uploaded_in_chunks_and_goes_on_after_a_break(gmail: Gmai
     draft = bob.post("drafts", {"message": {"raw": base64.urlsafe_b64encode(content()).decode()}})
     path = f"/resumable/upload/gmail/v1/users/me/drafts/{draft['id']}?uploadType=resumable"
     auth = {"Authorization": bob.http.headers["Authorization"]}
-    opened = httpx.put(f"{gmail.base_url}{path}", content=json.dumps({"message": {}}), headers=auth)
+    opened = web.put(f"{gmail.base_url}{path}", content=json.dumps({"message": {}}), headers=auth)
     location = opened.headers["Location"]
     data = content(1000)
-    first = httpx.put(
+    first = web.put(
         location, content=data[:600], headers={**auth, "Content-Range": f"bytes 0-599/{len(data)}"}
     )
     assert (first.status_code, first.headers["Range"]) == (308, "bytes=0-599")
-    asked = httpx.put(location, headers={**auth, "Content-Range": f"bytes */{len(data)}"})
+    asked = web.put(location, headers={**auth, "Content-Range": f"bytes */{len(data)}"})
     assert (asked.status_code, asked.headers["Range"]) == (308, "bytes=0-599")
     rest = {**auth, "Content-Range": f"bytes 600-{len(data) - 1}/{len(data)}"}
-    done = httpx.put(location, content=data[600:], headers=rest)
+    done = web.put(location, content=data[600:], headers=rest)
     assert done.json()["id"] == draft["id"]
     assert gmail.messages(BOB, raw=True)[0]["raw"].endswith(data)
 

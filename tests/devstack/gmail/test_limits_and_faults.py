@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from devstack.gmail.control import GmailControl
-from tests.devstack.gmail.conftest import Rest
+from tests.devstack.gmail.conftest import Rest, web
 from tests.devstack.gmail.test_mail_flow import arrival
 from tests.devstack.gmail.test_sending import mail
 
@@ -167,9 +167,9 @@ def test_faults_know_mailboxes_latency_and_the_token_endpoint(gmail: GmailContro
     bob.get("profile")
     assert time.monotonic() - began >= 0.2
     gmail.fault("oauth.token", status=500, body="{}")
-    assert httpx.post(f"{gmail.base_url}/token", data={}).status_code == 500
+    assert web.post(f"{gmail.base_url}/token", data={}).status_code == 500
     gmail.fault("oauth.certs", body="{}")
-    assert httpx.get(f"{gmail.base_url}/oauth2/v1/certs").json() == {}
+    assert web.get(f"{gmail.base_url}/oauth2/v1/certs").json() == {}
 
 
 def test_the_request_log_knows_who_asked_for_what(gmail: GmailControl, bob: Rest) -> None:

@@ -13,6 +13,7 @@ from google.auth.transport.requests import Request
 from google.oauth2 import id_token
 
 from devstack.gmail.control import GmailControl
+from tests.devstack.gmail.conftest import web
 
 pytestmark = pytest.mark.servers
 
@@ -46,9 +47,7 @@ def params(redirect: str) -> dict[str, str]:
 
 
 def token(control: GmailControl, **form: str) -> httpx.Response:
-    return httpx.post(
-        f"{control.base_url}/token", data={"client_id": CLIENT, "client_secret": SECRET, **form}
-    )
+    return web.post(f"{control.base_url}/token", data={"client_id": CLIENT, "client_secret": SECRET, **form})
 
 
 def exchange(control: GmailControl, code: str, **changes: str) -> httpx.Response:
@@ -81,7 +80,7 @@ def test_a_code_becomes_tokens_and_a_verifiable_id_token(gmail: GmailControl) ->
         tokens["id_token"], Request(), audience=CLIENT, certs_url=f"{gmail.base_url}/oauth2/v1/certs"
     )
     assert (claims["email"], claims["sub"]) == ("bob@gmail.com", made["sub"])
-    profile = httpx.get(
+    profile = web.get(
         f"{gmail.base_url}/gmail/v1/users/me/profile",
         headers={"Authorization": f"Bearer {tokens['access_token']}"},
     )
@@ -102,10 +101,10 @@ def test_a_code_serves_once_and_needs_its_verifier(gmail: GmailControl) -> None:
 def test_the_consent_page_can_be_used_by_a_browser(gmail: GmailControl) -> None:
     gmail.create_mailbox("bob@gmail.com")
     url = authorization_url(gmail)
-    page = httpx.get(url)
+    page = web.get(url)
     assert "bob@gmail.com" in page.text
     assert MODIFY in page.text
-    answer = httpx.post(url, data={"email": "bob@gmail.com", "scopes": [MODIFY], "action": "allow"})
+    answer = web.post(url, data={"email": "bob@gmail.com", "scopes": [MODIFY], "action": "allow"})
     assert answer.status_code == 302
     tokens = exchange(gmail, params(answer.headers["location"])["code"]).json()
     assert CONTACTS not in tokens["scope"].split()
@@ -136,15 +135,15 @@ def test_a_dead_grant_answers_invalid_grant(gmail: GmailControl, cause: str) -> 
         gmail.revoke_grant("bob@gmail.com")
     else:
         revoke = {"token": tokens["access_token"]}
-        assert httpx.post(f"{gmail.base_url}/revoke", data=revoke).status_code == 200
-        assert httpx.post(f"{gmail.base_url}/revoke", data=revoke).status_code == 400
+        assert web.post(f"{gmail.base_url}/revoke", data=revoke).status_code == 200
+        assert web.post(f"{gmail.base_url}/revoke", data=revoke).status_code == 400
     answer = refresh(gmail, tokens["refresh_token"])
     assert answer.status_code == 400
     assert answer.json() == {
         "error": "invalid_grant",
         "error_description": "Token has been expired or revoked.",
     }
-    call = httpx.get(
+    call = web.get(
         f"{gmail.base_url}/gmail/v1/users/me/profile",
         headers={"Authorization": f"Bearer {tokens['access_token']}"},
     )
@@ -155,7 +154,7 @@ def test_a_dead_grant_answers_invalid_grant(gmail: GmailControl, cause: str) -> 
 def test_a_revoke_ends_the_users_whole_grant_of_the_project(gmail: GmailControl) -> None:
     gmail.create_mailbox("bob@gmail.com")
     first, second = connect(gmail, "bob@gmail.com"), connect(gmail, "bob@gmail.com")
-    httpx.post(f"{gmail.base_url}/revoke", data={"token": first["refresh_token"]})
+    web.post(f"{gmail.base_url}/revoke", data={"token": first["refresh_token"]})
     assert refresh(gmail, second["refresh_token"]).status_code == 400
 
 
@@ -178,7 +177,7 @@ def test_a_wrong_client_secret_is_our_fault_not_the_users(gmail: GmailControl) -
 def test_scopes_are_enforced_per_call(gmail: GmailControl) -> None:
     gmail.create_mailbox("bob@gmail.com")
     access = gmail.token("bob@gmail.com", ["https://www.googleapis.com/auth/gmail.send"])
-    answer = httpx.get(
+    answer = web.get(
         f"{gmail.base_url}/gmail/v1/users/me/profile", headers={"Authorization": f"Bearer {access}"}
     )
     assert answer.status_code == 403
@@ -193,18 +192,18 @@ def test_metadata_scope_poisons_wider_ones(gmail: GmailControl) -> None:
     access = gmail.token("bob@gmail.com", [MODIFY, "https://www.googleapis.com/auth/gmail.metadata"])
     headers = {"Authorization": f"Bearer {access}"}
     base = f"{gmail.base_url}/gmail/v1/users/me/messages"
-    full = httpx.get(f"{base}/{ids['bob@gmail.com']}", headers=headers)
+    full = web.get(f"{base}/{ids['bob@gmail.com']}", headers=headers)
     assert full.status_code == 403
     assert full.json()["error"]["message"] == "Metadata scope doesn't allow format FULL"
-    assert httpx.get(base, params={"q": "s"}, headers=headers).status_code == 403
-    assert httpx.get(f"{base}/{ids['bob@gmail.com']}?format=metadata", headers=headers).status_code == 200
+    assert web.get(base, params={"q": "s"}, headers=headers).status_code == 403
+    assert web.get(f"{base}/{ids['bob@gmail.com']}?format=metadata", headers=headers).status_code == 200
 
 
 def test_another_mailbox_cannot_be_opened_with_ones_own_token(gmail: GmailControl) -> None:
     gmail.create_mailbox("bob@gmail.com")
     gmail.create_mailbox("ann@gmail.com")
     access = gmail.token("bob@gmail.com")
-    answer = httpx.get(
+    answer = web.get(
         f"{gmail.base_url}/gmail/v1/users/ann@gmail.com/profile",
         headers={"Authorization": f"Bearer {access}"},
     )
@@ -252,9 +251,9 @@ def test_a_revoked_access_token_may_work_for_a_while(gmail: GmailControl) -> Non
     url = f"{gmail.base_url}/gmail/v1/users/me/profile"
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     assert refresh(gmail, tokens["refresh_token"]).status_code == 400
-    assert httpx.get(url, headers=headers).status_code == 200
+    assert web.get(url, headers=headers).status_code == 200
     gmail.advance_clock(61)
-    assert httpx.get(url, headers=headers).status_code == 401
+    assert web.get(url, headers=headers).status_code == 401
 
 
 def test_earlier_scopes_come_along_when_asked_for(gmail: GmailControl) -> None:
@@ -270,7 +269,7 @@ def test_an_account_without_gmail(gmail: GmailControl) -> None:
     gmail.create_mailbox("bob@gmail.com")
     gmail.mail_service("bob@gmail.com", enabled=False)
     headers = {"Authorization": f"Bearer {gmail.token('bob@gmail.com')}"}
-    error = httpx.get(f"{gmail.base_url}/gmail/v1/users/me/profile", headers=headers).json()["error"]
+    error = web.get(f"{gmail.base_url}/gmail/v1/users/me/profile", headers=headers).json()["error"]
     assert (error["code"], error["status"], error["message"]) == (
         400,
         "FAILED_PRECONDITION",
@@ -290,6 +289,6 @@ def test_an_account_without_gmail(gmail: GmailControl) -> None:
 def test_a_senseless_authorization_request_redirects_nowhere(
     gmail: GmailControl, changes: dict[str, str], status: int
 ) -> None:
-    page = httpx.get(authorization_url(gmail, **changes))
+    page = web.get(authorization_url(gmail, **changes))
     assert page.status_code == status
     assert "location" not in page.headers
