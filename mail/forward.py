@@ -44,8 +44,8 @@ _BARE = re.compile(r"[^\s<>\[\]()\"',;:]+@[^\s<>\[\]()\"',;:]+")
 _DASHES_AND_LABEL = re.compile(
     r"^[\s>]*(?:[-_=]{2,60}[^-]{1,80}[-_=]{2,60})?\s*(?:[^\W\d_][\w .]{0,30}\s?[:：])?\s*",
 )
-_MARKER_STARTS = frozenset({"--", "==", "__", "**", "~~", "##", "++", "——", "––", "*-"})
-_MARKER_ENDS = frozenset(":：*\u202c\u200e")
+_MARKER_STARTS = frozenset(" \t>-_=*~#+–—\ufeff")
+_MARKER_ENDS = frozenset(" \t:：*\u202c\u200e")
 _FINNISH = frozenset({"lähettäjä", "lähettäjät"})
 
 
@@ -105,13 +105,11 @@ def _is_report_or_digest(mail: Mail) -> bool:
 
 def _holds_marker(lines: list[str]) -> bool:
     """A cheap first look: most mail holds no forward marker anywhere, and needs no reading line by line."""
-    for at, line in enumerate(lines):
-        if line[:2] in _MARKER_STARTS or line.lstrip(" >\t")[:2] in _MARKER_STARTS:
-            if is_forward_marker(line) or is_titled_block(lines, at):
-                return True
-        elif line.rstrip()[-1:] in _MARKER_ENDS and (is_forward_marker(line) or is_titled_block(lines, at)):
-            return True
-    return False
+    return any(
+        is_forward_marker(line) or is_titled_block(lines, at)
+        for at, line in enumerate(lines)
+        if line[:1] in _MARKER_STARTS or line[-1:] in _MARKER_ENDS
+    )
 
 
 def original_sender(mail: Mail) -> Address | None:

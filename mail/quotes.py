@@ -88,7 +88,8 @@ def _split_text(text: str) -> Split:
         beyond = "\n".join(lines[MAX_LINES:]) + beyond
         lines = lines[:MAX_LINES]
     lines = with_own_lines(lines)
-    new = _new_lines(lines, marks_of(lines))
+    marks = marks_of(lines)
+    new = _new_lines(lines, marks)
     cut = trailing_signature([line for line, is_new in zip(lines, new, strict=True) if is_new])
     if cut is not None:
         kept = 0

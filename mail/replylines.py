@@ -54,7 +54,7 @@ _YEAR_OR_TIME = re.compile(r"(?:19|20)\d\d|\d{1,2}[:.h]\d\d|\d{1,2}[./-]\d{1,2}[
 _ADDRESS = re.compile(r"[^\s<>@\"'(),;:]{1,80}@[^\s<>@\"'(),;:]{2,120}")
 _BRACKETED = re.compile(r"[<(\[]\s?(?:mailto:)?[^\s<>@]{1,80}@[^\s<>@]{2,120}\s?[>)\]]")
 _DASHED = re.compile(r"^[\s>]{0,12}[-_=*~–—#+]{2,60}[ \t]{0,4}(?=[^\s\-_=*~–—#+])(.{2,200})")
-_DASHES = re.compile(r"[-_=*~–—#+]{2,60}")
+_DASH_RUN = re.compile(r"[-_=*~–—#+]{2,60}")
 _RULE = re.compile(r"^[\s]{0,4}[-_=*–—]{5,200}\s*$")
 _CLOSING = re.compile(r"^>\s?(?:\w{1,20}\s?){0,3}[:：]$")
 _ADDRESS_WROTE = re.compile(
@@ -71,7 +71,7 @@ _WORDS = WROTE - _PHRASES - frozenset({"via", "sent", "said", "menulis"})
 
 _HEAD = frozenset(">|-_=*~–—#+&\ufeff0123456789")
 _MARKER_ENDS = frozenset(":：*\u200e\u202c")
-_DASH = frozenset("-_=*~–—#+>")
+DASHES = frozenset("-_=*~–—#+>")
 _LAST = frozenset(":：-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
@@ -123,10 +123,10 @@ def dashed_phrase(line: str) -> str | None:
 
     Some clients run the header on in the same line, others say it in two languages: the first words count.
     """
-    found = _DASHED.match(line[:300]) if line.lstrip()[:1] in _DASH else None
+    found = _DASHED.match(line[:300]) if line.lstrip()[:1] in DASHES else None
     if found is None:
         return None
-    return fold(plain(_DASHES.split(found[1], maxsplit=1)[0])).strip(" :|")
+    return fold(plain(_DASH_RUN.split(found[1], maxsplit=1)[0])).strip(" :|")
 
 
 def _heads(phrase: str) -> tuple[str, ...]:
@@ -174,7 +174,7 @@ def splitter(lines: Sequence[str], at: int) -> Splitter | None:
     one).
     """
     line = lines[at]
-    if line.lstrip()[:1] in _DASH:
+    if line.lstrip()[:1] in DASHES:
         phrase = dashed_phrase(line)
         if phrase is None:
             if is_rule(line):
@@ -223,7 +223,7 @@ def is_titled_block(lines: Sequence[str], at: int) -> bool:
 
 def is_rule(line: str) -> bool:
     """A line of nothing but five or more dashes or underscores."""
-    return line.lstrip()[:1] in _DASH and len(line) <= 220 and _RULE.match(line) is not None
+    return line.lstrip()[:1] in DASHES and len(line) <= 220 and _RULE.match(line) is not None
 
 
 def header_block(lines: Sequence[str], at: int) -> dict[Role, str] | None:

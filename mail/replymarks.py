@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from mail.labels import LABELS, MAX_LABEL
 from mail.replylines import (
+    DASHES,
     attribution_start,
     is_quoted,
-    is_telling,
     may_attribute,
     shared_attribution,
     splitter,
@@ -15,6 +16,9 @@ MAX_LOOKED = 500
 """Lines of one body that are looked at as who-wrote lines; mail has a few, a log with colons may have
 thousands.
 """
+
+_QUOTING = frozenset(">|&\ufeff")
+_ENDING = frozenset(":：-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
 
 
 def with_own_lines(lines: list[str]) -> list[str]:
@@ -33,24 +37,38 @@ def marks_of(lines: list[str]) -> str:
     """One letter a line: `e` blank, `m` quoted, `s` who-wrote line, `h` hard splitter, `t` text."""
     marks = ["t"] * len(lines)
     looked = 0
+    quoted = False
     for at, line in enumerate(lines):
-        if not line or line.isspace():
+        stripped = line.strip()
+        if not stripped:
             marks[at] = "e"
-        elif not is_telling(line):
-            pass
-        elif is_quoted(line) and not _closes_attribution(lines, at):
+            continue
+        first, last = stripped[0], stripped[-1]
+        if first in _QUOTING and is_quoted(line) and not _closes_attribution(lines, at):
             marks[at] = "m"
-        elif splitter(lines, at) is not None:
+            quoted = True
+            continue
+        colon = stripped.find(":", 0, MAX_LABEL + 4)
+        labelled = colon > 0 and (
+            stripped[:colon].rstrip(" *]\t").lstrip("*[").lower() in LABELS or not line.isascii()
+        )
+        if (labelled or first in DASHES or last in _ENDING or (colon < 0 and "：" in stripped)) and splitter(
+            lines, at
+        ):
             marks[at] = "h"
             if "s" not in marks[:at] and not _quote_follows(lines, at):
                 break
-        elif looked < MAX_LOOKED and may_attribute(line):
+        elif (
+            looked < MAX_LOOKED
+            and (last in _ENDING or "@" in line or first.isdigit())
+            and may_attribute(line)
+        ):
             looked += 1
             start = attribution_start(lines, at)
             if start is not None:
-                for inner in range(start, at + 1):
-                    marks[inner] = "s"
-    _join_wrapped_quotes(lines, marks)
+                marks[start : at + 1] = "s" * (at + 1 - start)
+    if quoted:
+        _join_wrapped_quotes(lines, marks)
     return "".join(marks)
 
 

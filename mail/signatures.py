@@ -11,7 +11,6 @@ MAX_SIGNATURE_LINES = 25
 """A longer tail under "-- " is text that happens to hold such a line."""
 MAX_RULED_LINES = 8
 """The same under a line of three dashes, which also rules off paragraphs."""
-MAX_LOOKED = 300
 MAX_DEVICE_LINE = 160
 
 _DELIMITERS = frozenset({"--", "—", "––", "---", "__", "- -"})
@@ -116,49 +115,54 @@ def is_device_line(line: str) -> bool:
 def trailing_signature(lines: Sequence[str]) -> int | None:
     """Index from which on the lines are signature and footers; None where there are none."""
     end = len(lines)
-    start = end
-    cut = _delimited(lines)
-    if cut is None:
-        cut = _above_the_rest(lines)
-    if cut is not None:
-        end = start = cut
+    cut = _first_cut(lines)
+    start = end if cut is None else cut
+    end = start
     while end > 0:
         line = lines[end - 1]
-        if _BLANKISH.match(line[:200]) and len(line) < 200:
+        if len(line) < 200 and _BLANKISH.match(line):
             end -= 1
-            continue
-        if is_device_line(line):
+        elif is_device_line(line):
             end -= 1
             start = end
-            continue
-        break
+        else:
+            break
     if start == len(lines):
         # A lone delimiter at the end signs nothing, but is no text either.
-        return end if end < len(lines) and any(line.strip() for line in lines[end:]) else None
+        return end if any(line.strip() for line in lines[end:]) else None
     return end
 
 
-def _above_the_rest(lines: Sequence[str]) -> int | None:
-    """A phone puts its line under what was written on it: what follows is the mail that was answered."""
+def _first_cut(lines: Sequence[str]) -> int | None:
+    """The delimiter of a signature or a list's footer, or else the line of a phone: that stands under what
+    was written on it, and what follows is the mail that was answered.
+    """
+    phone: int | None = None
     written = False
-    for at, line in enumerate(lines[:MAX_LOOKED]):
-        if written and (at + 1 == len(lines) or not lines[at + 1].strip()) and is_device_line(line):
-            return at
-        written = written or bool(line.strip())
-    return None
-
-
-def _delimited(lines: Sequence[str]) -> int | None:
+    size = len(lines)
     for at, line in enumerate(lines):
-        if line.lstrip()[:1] not in _DELIMITING:
-            continue
         text = line.strip()
-        below = len(lines) - at - 1
-        if text in _DELIMITERS:
-            if 0 < below <= (MAX_RULED_LINES if text == "---" else MAX_SIGNATURE_LINES):
+        if not text:
+            continue
+        if text[0] in _DELIMITING:
+            if _delimits(lines, at, text):
                 return at
-        elif text.startswith("_____") and len(text) < 200 and not text.strip("_"):
-            footer = " ".join(line[:200] for line in lines[at + 1 : at + 6])
-            if _LIST_FOOTER.search(fold(footer)):
-                return at
-    return None
+        elif (
+            written
+            and phone is None
+            and (at + 1 == size or not lines[at + 1].strip())
+            and is_device_line(text)
+        ):
+            phone = at
+        written = True
+    return phone
+
+
+def _delimits(lines: Sequence[str], at: int, text: str) -> bool:
+    below = len(lines) - at - 1
+    if text in _DELIMITERS:
+        return 0 < below <= (MAX_RULED_LINES if text == "---" else MAX_SIGNATURE_LINES)
+    if text.startswith("_____") and len(text) < 200 and not text.strip("_"):
+        footer = " ".join(line[:200] for line in lines[at + 1 : at + 6])
+        return _LIST_FOOTER.search(fold(footer)) is not None
+    return False
