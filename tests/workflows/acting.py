@@ -28,7 +28,8 @@ class Actors:
 
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     played: list[tuple[str, Any]] = field(default_factory=list)
-    curtain: asyncio.Event = field(default_factory=asyncio.Event)
+    held: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Activities that do not answer before their event is set."""
 
     def will(self, name: str, *answers: Answer) -> None:
         """What an activity answers from now on."""
@@ -46,7 +47,6 @@ class Actors:
         self.played.append((name, value))
         queue = self.answers.get(name) or [active()]
         answer = queue.pop(0) if len(queue) > 1 else queue[0]
-        self.curtain.set()
         if isinstance(answer, Exception):
             raise answer
         return answer(value) if callable(answer) else answer
@@ -54,20 +54,19 @@ class Actors:
     def activities(self) -> list[Callable[..., Any]]:
         def of(name: str, kind: type) -> Callable[..., Any]:
             async def act(value: Any) -> Report:
-                return self.play(name, value)
+                answer = self.play(name, value)
+                if name in self.held:
+                    await self.held[name].wait()
+                return answer
 
             act.__annotations__ = {"value": kind, "return": Report}
             return activity.defn(name=name)(act)
 
-        @activity.defn(name="wake_messages")
-        async def wake_messages(value: AccountInput) -> int:
-            self.play("wake_messages", value)
-            return 0
+        def telling(name: str) -> Callable[..., Any]:
+            async def tell(value: AccountInput) -> None:
+                self.play(name, value)
 
-        @activity.defn(name="wake_contacts")
-        async def wake_contacts(value: AccountInput) -> bool:
-            self.play("wake_contacts", value)
-            return False
+            return activity.defn(name=name)(tell)
 
         steps = ("load", "connect", "settle", "keep_up", "disconnect")
         return [
@@ -75,8 +74,7 @@ class Actors:
             of("sync_account", SyncInput),
             of("fill_gap", GapInput),
             of("prove_account", ProofInput),
-            wake_messages,
-            wake_contacts,
+            *(telling(f"wake_{whom}") for whom in ("ledger", "messages", "contacts")),
         ]
 
 

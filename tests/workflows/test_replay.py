@@ -1,0 +1,33 @@
+"""I6: the workflows replay every recorded history, so that a change never wedges an account that is alive."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from worker import WORKFLOWS, workflow_runner
+
+HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_i6_recorded_histories_replay(path: Path) -> None:
+    history = WorkflowHistory.from_json(path.stem, path.read_text())
+    asyncio.run(replay(history))
+
+
+async def replay(history: WorkflowHistory) -> None:
+    replayer = Replayer(
+        workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=workflow_runner()
+    )
+    assert (await replayer.replay_workflow(history)).replay_failure is None
+
+
+def test_i6_every_workflow_of_an_account_has_a_history() -> None:
+    names = {path.stem.partition("_")[0] for path in HISTORIES}
+    assert {"account", "switch", "reconcile", "contacts"} <= names
