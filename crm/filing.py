@@ -13,7 +13,7 @@ from crm.attachments import StoredAttachment
 from crm.headline import Headline
 from crm.keeping import Item, Keeper, locks_of
 from crm.outbound import set_status
-from crm.world import load_location_world, people
+from crm.world import author_key, load_location_world, people
 from mail import bounce
 from mail.bounce import Bounce
 from mail.message import Address, Mail
@@ -44,7 +44,9 @@ def file_auto_bcc(
     )
     item = Item(headline, mail, inbound.blob, attachments)
     identity.lock_keys(session, inbound.location_id, locks_of([item], auto_bcc_domain))
-    world = load_location_world(session, inbound.location_id, [headline], auto_bcc_domain, own=(user.email,))
+    world = load_location_world(
+        session, inbound.location_id, [headline], auto_bcc_domain, own=(author_key(mail),)
+    )
     world.user_id = user.id
     verdict = policy.decide(headline, world, mail)
     (filed,) = Keeper(session, inbound.location_id, world, None).keep([(item, verdict)])

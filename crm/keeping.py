@@ -277,7 +277,7 @@ class Keeper:
             answers=self._id(verdict.answers),
             raw_blob=item.raw_blob,
             attachments=item.attachments,
-            user_id=self._world.user_id if headline.sent else None,
+            user_id=self._world.user_id if headline.sent or account is None else None,
             account_id=account.id if account and headline.sent else None,
             gmail_thread_id=headline.gmail_thread_id if headline.sent else None,
             contacts=self._links(mail),
@@ -295,6 +295,8 @@ class Keeper:
 
     def _add_copies(self, copies: Sequence[tuple[Item, Mail, MailKeys, str]]) -> None:
         """What another copy adds: its ids, its bytes, and the Bcc that only the sender's copy has (S13, S17)."""
+        if not copies:
+            return
         claims = [(key, message_id) for _, _, keys, message_id in copies for key in keys.all]
         identity.claim_keys(self._session, self._location_id, claims)
         for item, mail, keys, message_id in copies:

@@ -271,6 +271,8 @@ def show(session: Session, message_ids: Sequence[str]) -> None:
 
 def _mark(session: Session, message_ids: Sequence[str], review_id: str | None) -> list[str]:
     """Hide (with the review's id) or show messages; counts of threads tell what is visible."""
+    if not message_ids:
+        return []
     other = col(Message.hidden_by).is_(None) if review_id else col(Message.hidden_by).is_not(None)
     changed = session.execute(
         update(Message)

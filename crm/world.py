@@ -196,6 +196,8 @@ def ancestors(mail: Mail) -> list[str]:
     return list(dict.fromkeys((*mail.in_reply_to, *reversed(mail.references))))[:MAX_ANCESTORS]
 
 
+# OFFSET 0 keeps each look-up what it is, one index probe per key: before a young table has statistics the planner
+# would rather read a whole location for every message.
 _FACTS = text(
     r"""
 SELECT 'location' AS fact, jsonb_build_array(inbound_scope, internal_domains, internal_addresses) AS data
@@ -220,8 +222,12 @@ SELECT 'pause', jsonb_build_array(rule, extract(epoch FROM started_at), extract(
   FROM account_pauses WHERE account_id = :account_id
 UNION ALL
 SELECT 'kept', jsonb_build_array(d.gmail_id, g.message_id)
-  FROM decisions d JOIN gmail_messages g ON g.account_id = d.account_id AND g.gmail_id = d.gmail_id
- WHERE d.account_id = :account_id AND d.gmail_id = ANY(:gmail_ids) AND d.outcome = 'synced'
+  FROM unnest(CAST(:gmail_ids AS text[])) AS i(id)
+ CROSS JOIN LATERAL (
+    SELECT gmail_id FROM decisions
+     WHERE account_id = :account_id AND gmail_id = i.id AND outcome = 'synced' OFFSET 0) d
+ CROSS JOIN LATERAL (
+    SELECT message_id FROM gmail_messages WHERE account_id = :account_id AND gmail_id = i.id OFFSET 0) g
 UNION ALL
 SELECT 'auto_bcc', jsonb_build_array(auto_bcc_token, id)
   FROM users WHERE auto_bcc_token = ANY(:tokens) AND location_id = :location_id
@@ -240,22 +246,32 @@ SELECT 'thread', jsonb_build_array(
  WHERE g.account_id = :account_id AND g.gmail_thread_id = ANY(:gmail_threads) AND t.message_count > 0
 UNION ALL
 SELECT k.fact, jsonb_build_array(
-           k.key, m.id, t.id, v.contact_id, t.mixed,
-           coalesce((SELECT p.email_key FROM participants p
-                      WHERE p.message_id = m.id AND p.role = 'from' AND p.position = 0), m.from_email),
-           m.direction, extract(epoch FROM m.created_at), v.id)
+           k.key, m.id, m.thread_id, m.contact_id, m.mixed, m.author,
+           m.direction, extract(epoch FROM m.created_at), m.conversation_id)
   FROM (
-    SELECT 'known' AS fact, message_id_header AS key, id FROM messages
-     WHERE location_id = :location_id AND message_id_header = ANY(:ids)
+    SELECT 'known' AS fact, i.id AS key, f.id
+      FROM unnest(CAST(:ids AS text[])) AS i(id)
+     CROSS JOIN LATERAL (
+        SELECT id FROM messages WHERE location_id = :location_id AND message_id_header = i.id OFFSET 0) f
     UNION ALL
-    SELECT 'key', key, message_id FROM match_keys WHERE location_id = :location_id AND key = ANY(:id_keys)
+    SELECT 'key', i.key, f.message_id
+      FROM unnest(CAST(:id_keys AS text[])) AS i(key)
+     CROSS JOIN LATERAL (
+        SELECT message_id FROM match_keys WHERE location_id = :location_id AND key = i.key OFFSET 0) f
     UNION ALL
     SELECT 'stamp', stamp, id FROM messages WHERE stamp = ANY(:stamps) AND location_id = :location_id
   ) k
-  JOIN messages m ON m.id = k.id AND m.hidden_by IS NULL
-  JOIN threads t ON t.id = m.thread_id
-  JOIN conversations v ON v.id = t.conversation_id
-  JOIN contacts c ON c.id = v.contact_id AND c.deleted_at IS NULL
+ CROSS JOIN LATERAL (
+    SELECT m.id, m.thread_id, m.direction, m.created_at, m.conversation_id, v.contact_id, t.mixed,
+           coalesce((SELECT p.email_key FROM participants p
+                      WHERE p.message_id = m.id AND p.role = 'from' AND p.position = 0),
+                    m.from_email) AS author
+      FROM messages m
+      JOIN threads t ON t.id = m.thread_id
+      JOIN conversations v ON v.id = t.conversation_id
+      JOIN contacts c ON c.id = v.contact_id AND c.deleted_at IS NULL
+     WHERE m.id = k.id AND m.hidden_by IS NULL
+    OFFSET 0) m
 UNION ALL
 SELECT 'left', jsonb_build_array(d.message_id_hash)
   FROM decisions d JOIN accounts a ON a.id = d.account_id AND a.location_id = :location_id
