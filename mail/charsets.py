@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from mail.guess import guess_latin, guess_script
+
 # Fewer bad bytes than one for this many good UTF-8 characters: UTF-8 with foreign bytes mixed in.
 UTF8_GOOD_PER_BAD = 3
 # Bytes that the guess looks at.
@@ -20,7 +22,6 @@ FEW_CHARACTERS = 2
 
 # Charsets that mail names, and the superset that reads what senders really put into them.
 _SUPERSETS = {
-    "ascii": "cp1252",
     "iso8859-1": "cp1252",
     "iso8859-9": "cp1254",
     "iso8859-11": "cp874",
@@ -233,18 +234,17 @@ def _decode_legacy(data: bytes, codec: str, hints: Iterable[str]) -> tuple[str, 
             text, read = _decode_codec(data, other)
             if read:
                 return text, True
-    if codec != "cp1252" or _no_latin(data):
-        guessed = guess(data)
+    if _no_latin(data):
+        guessed = guess_script(data)
         if guessed and guessed != codec:
-            text, read = _decode_codec(data, guessed)
-            if read:
-                return text, False
+            return _decode_codec(data, guessed)[0], False
     if codec in _DOUBLE_BYTE:
         text, _ = _decode_codec(data, codec)
         if text.count("\ufffd") * 20 <= len(text):
             return text, False
-    text, read = _decode_codec(data, "cp1252")
-    return text, read and codec == "cp1252"
+    latin = "cp1252" if codec == "cp1252" else guess_latin(data)
+    text, read = _decode_codec(data, latin)
+    return text, read and codec == latin
 
 
 def _decode_codec(data: bytes, codec: str) -> tuple[str, bool]:
@@ -259,52 +259,11 @@ def _ascii_count(data: bytes) -> int:
 
 
 _ASCII = bytes(range(128))
-_HIGH_RUN = re.compile(rb"[\x80-\xff]+")
 
 
 def _no_latin(data: bytes) -> bool:
-    """Whether nearly all letters are above ASCII: text of a script that windows-1252 does not write."""
-    sample = data[:GUESS_BYTES]
+    """Whether most letters are above ASCII: text of a script that windows-1252 does not write."""
+    sample = data[:GUESS_BYTES].lower()
     high = len(sample) - _ascii_count(sample)
     letters = sum(map(sample.count, b"etaoinsrhldcu"))
-    return high > 12 and high > 2 * letters
-
-
-def guess(data: bytes) -> str:
-    """Codec name for undeclared bytes that are not UTF-8: by the shape of Cyrillic and East Asian text."""
-    sample = data[:GUESS_BYTES]
-    runs = _HIGH_RUN.findall(sample)
-    high = sum(map(len, runs))
-    if high < 4 or (not _no_latin(sample) and high < 3 * len(runs)):
-        return ""
-    lower_1251 = sum(1 for run in runs for b in run if b >= 0xE0)
-    upper_1251 = sum(1 for run in runs for b in run if 0xC0 <= b < 0xE0)
-    if lower_1251 + upper_1251 >= 0.93 * high and high >= 3 * len(runs):
-        cyrillic = "cp1251" if lower_1251 > upper_1251 else "koi8_r"
-        if _vowel_share(sample.decode(cyrillic, "replace")) > 0.25:
-            return cyrillic
-    for codec, low, high_end in _EAST_ASIAN:
-        try:
-            text = sample[: len(sample) - 1].decode(codec, "strict")
-        except UnicodeDecodeError as error:
-            if error.start < len(sample) - 4:
-                continue
-            text = sample[: error.start].decode(codec, "replace")
-        wide = [c for c in text if c > "\x7f"]
-        common = sum(1 for c in wide if low <= c <= high_end or "\u3000" <= c <= "\u30ff" or c > "\uff00")
-        if wide and common >= 0.9 * len(wide):
-            return codec
-    return ""
-
-
-_EAST_ASIAN = (
-    ("cp949", "\uac00", "\ud7a3"),
-    ("cp932", "\u4e00", "\u9fff"),
-    ("gb18030", "\u4e00", "\u9fff"),
-    ("big5hkscs", "\u4e00", "\u9fff"),
-)
-
-
-def _vowel_share(text: str) -> float:
-    letters = [c for c in text.lower() if "а" <= c <= "я"]
-    return sum(1 for c in letters if c in "аеиоуыэюя") / len(letters) if letters else 0.0
+    return high >= 6 and high > 2 * letters

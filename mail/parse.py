@@ -8,6 +8,7 @@ some headers, compat32 costs more time. The tree is read from offsets (`mime`), 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 
 from mail.addresses import lone_angle, read_addresses
@@ -80,6 +81,7 @@ def parse_headers(pairs: Iterable[tuple[str, str]]) -> Mail:
 def _read_root(raw: bytes, problems: list[str]) -> Part:
     if not raw.strip():
         problems.append("empty mail")
+    raw = raw.removeprefix(BOM_UTF8)
     if b"\n" not in raw and b"\r" in raw:
         raw = raw.replace(b"\r", b"\n")
     return read_tree(raw, problems)

@@ -148,6 +148,33 @@ def test_charsets_declared_missing_and_wrong(data: bytes, declared: str | None, 
     assert decode(data, declared)[0] == text
 
 
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        ("Уважаемые коллеги, направляем вам счёт за март.", "cp1251"),
+        ("Уважаемые коллеги, направляем вам счёт за март.", "koi8-r"),
+        ("Шановні колеги, надсилаємо вам рахунок за послуги.", "koi8-u"),
+        ("Уважаеми колеги, изпращаме ви фактура за услугите.", "cp1251"),
+        ("Αγαπητοί συνάδελφοι, σας αποστέλλουμε το τιμολόγιο.", "iso8859-7"),
+        ("שלום רב, מצורפת חשבונית עבור השירותים שניתנו.", "cp1255"),
+        ("السلام عليكم، نرسل لكم الفاتورة الخاصة بالخدمات", "cp1256"),
+        ("เรียนลูกค้าทุกท่าน ขอส่งใบแจ้งหนี้", "cp874"),
+        ("お世話になっております。三月分の請求書をお送りします。", "shift_jis"),
+        ("お世話になっております。三月分の請求書をお送りします。", "euc_jp"),
+        ("尊敬的客户，您好！随信附上三月份的服务发票，请查收。", "gbk"),
+        ("親愛的客戶您好，隨信附上三月份的服務發票，請查收。", "big5"),
+        ("안녕하세요, 3월 서비스에 대한 청구서를 보내드립니다.", "cp949"),
+        ("Szanowni Państwo, przesyłamy fakturę za usługi, proszę o zapłatę.", "cp1250"),
+        ("Sayın ilgililer, mart ayında verilen hizmetler için faturanız ektedir.", "cp1254"),
+        ("Chers collègues, voici la facture préparée à Noël, ça va où ?", "cp1252"),
+        ("Sehr geehrte Damen, anbei die Rechnung für März. Grüße", "cp1252"),
+    ],
+)
+@pytest.mark.parametrize("declared", [None, "us-ascii", "utf-8"])
+def test_a_charset_that_is_missing_or_wrong_is_guessed(text: str, charset: str, declared: str | None) -> None:
+    assert decode(text.encode(charset), declared)[0] == text
+
+
 def test_a_hint_elsewhere_in_the_mail_decides_for_undeclared_bytes() -> None:
     czech = "Příliš žluťoučký kůň"
     assert decode(czech.encode("cp1250"), None, ("windows-1250",))[0] == czech

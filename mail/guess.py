@@ -1,0 +1,108 @@
+"""Which charset undeclared 8-bit text is in, from how often its commonest letters come.
+
+Each candidate is decoded; its score is the share of characters that the language writes often, against what real
+text has of them. The best one wins if it explains the text; else nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Bytes that are looked at.
+SAMPLE_BYTES = 4_000
+MIN_SCORE = 0.55
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    codecs: tuple[str, ...]
+    first: str
+    last: str
+    common: frozenset[str]
+    # What share of real text the common characters are.
+    usual: float
+
+
+_SCRIPTS = (
+    _Script(
+        ("cp1251", "koi8_u", "iso8859-5", "cp866"), "\u0400", "\u045f", frozenset("оеаинтсрвлкмдпу"), 0.75
+    ),
+    _Script(("cp1253", "iso8859-7"), "\u0384", "\u03ce", frozenset("αοιετσνηυρπκμςλάίόέ"), 0.85),
+    _Script(("cp1255", "iso8859-8"), "\u05b0", "\u05f4", frozenset("יוהלאתרמבשנ"), 0.75),
+    _Script(("cp1256", "iso8859-6"), "\u060c", "\u06d2", frozenset("اليمنوتربةكع"), 0.75),
+    _Script(("cp874",), "\u0e01", "\u0e5b", frozenset("านรอกเงมยลวดทสต่้ัีิ"), 0.72),
+    _Script(
+        ("cp932", "euc_jis_2004"),
+        "\u3001",
+        "\u9fff",
+        frozenset("のにはをたがでてとしれさいまするりなっも。、うこかおくん"),
+        0.55,
+    ),
+    _Script(
+        ("cp949",),
+        "\uac00",
+        "\ud7a3",
+        frozenset("이다는에을의하가고로를은한지서기니도사나시대해드리안세요"),
+        0.45,
+    ),
+    _Script(
+        ("gb18030",),
+        "\u4e00",
+        "\u9fff",
+        frozenset("的一是不了在人有我他这中大来上国个到们为和你地出时年要以会，。您好请"),
+        0.25,
+    ),
+    _Script(
+        ("big5hkscs",),
+        "\u4e00",
+        "\u9fff",
+        frozenset("的一是不了在人有我他這中大來上國個到們為和你地出時年要以會，。您好請"),
+        0.25,
+    ),
+)
+_LATIN = {
+    "cp1252": frozenset("éèàùìòáíóúüöäßñçãõêôâîåæøûïëœÉÀÖÜÄÇÅØ’‘“”„–—…«»°€£§´•·®©¡¿\xa0"),
+    "cp1254": frozenset("ışğçöüİŞĞÇÖÜâîûé’“”–…\xa0"),
+    "cp1250": frozenset("ěščřžýáíéůúóňťďąćęłńśźżőűăşţľôäöüßđâîçŁŚŻŽŠČŘÁÍ„”“–…\xa0"),
+    "iso8859-2": frozenset("ěščřžýáíéůúóňťďąćęłńśźżőűăşţľôäöüßđâîçŁŚŻŽŠČŘÁÍ\xa0"),
+}
+
+
+def guess_script(data: bytes) -> str:
+    """Codec of text in a script other than Latin; empty where none explains the bytes."""
+    sample = data[:SAMPLE_BYTES]
+    best, best_score = "", MIN_SCORE
+    for script in _SCRIPTS:
+        for codec in script.codecs:
+            score = _score(sample, codec, script)
+            if score > best_score:
+                best, best_score = codec, score
+    return best
+
+
+def guess_latin(data: bytes) -> str:
+    """Codec of text in Latin letters: windows-1252 unless another explains clearly more of the bytes."""
+    sample = data[:SAMPLE_BYTES]
+    best, best_count = "cp1252", -1
+    for codec, common in _LATIN.items():
+        count = sum(1 for char in sample.decode(codec, "replace") if char > "\x7f" and char in common)
+        if count > best_count:
+            best, best_count = codec, count
+    return best
+
+
+def _score(sample: bytes, codec: str, script: _Script) -> float:
+    try:
+        text = sample.decode(codec)
+    except UnicodeDecodeError as error:
+        # The sample may end inside a character, and a mail may hold a broken one.
+        if error.start < len(sample) - 4:
+            return 0.0
+        text = sample[: error.start].decode(codec, "replace")
+    high = [char for char in text if char > "\x7f"]
+    if not high:
+        return 0.0
+    inside = sum(1 for char in high if script.first <= char <= script.last or char in script.common)
+    common = sum(1 for char in high if char in script.common)
+    share = inside / len(high)
+    return min(1.0, common / len(high) / script.usual) * share * share
