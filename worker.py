@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -38,6 +38,8 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 
 import settings
 from activities.address_books import AddressBooks
+from activities.bulk_composing import BulkComposer
+from activities.campaigning import BulkRules, Campaigning
 from activities.collecting import Collecting
 from activities.composing import Composer
 from activities.connecting import Connecting
@@ -55,9 +57,13 @@ from activities.syncing import Syncing
 from activities.waking import Waking
 from activities.watching import Watching
 from crm.ledger import Limits
+from crm.signing import Signer
+from crm.tracking import Tracker
+from delivery.pacing import DomainPace
 from environment import Environment
-from workflows import temporal
+from workflows import policies, temporal
 from workflows.account import AccountWorkflow
+from workflows.campaign import CampaignWorkflow
 from workflows.commands import Commands
 from workflows.contacts import ContactsWorkflow
 from workflows.count_sent import CountSentWorkflow
@@ -74,6 +80,8 @@ log = structlog.get_logger("worker")
 
 CACHED_WORKFLOWS = 5000
 """60-100 KB each: bounded memory, however many accounts there are."""
+CAMPAIGNS_AT_A_TIME = 4
+"""Batches that one process mails at a time; others wait for their turn of 20 s."""
 STICKY_TIMEOUT = timedelta(seconds=3)
 """How long an account whose worker was killed waits for another one."""
 GRACEFUL_SHUTDOWN = timedelta(seconds=25)
@@ -93,6 +101,7 @@ WORKFLOWS: list[type] = [
     ReadStateWorkflow,
     CountSentWorkflow,
     FileInboundWorkflow,
+    CampaignWorkflow,
     SweepWorkflow,
 ]
 
@@ -130,6 +139,22 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
     return [each for concern in concerns for each in concern.activities()]
 
 
+def bulk_activities_of(environment: Environment) -> list[Callable[..., Any]]:
+    """Activities that wait for mail servers of others: on a queue of their own, so that nobody waits for them."""
+    config = environment.settings
+    tracker = Tracker(Signer(config.token_encryption_keys.get_secret_value()), config.public_url)
+    campaigning = Campaigning(
+        environment.database,
+        Providers(environment.vault, config.smtp_provider_url.get_secret_value()),
+        BulkComposer(tracker),
+        DomainPace(config.campaign_mails_per_minute_per_domain),
+        BulkRules(
+            config.campaign_connections, timedelta(seconds=config.campaign_retry_s), config.auto_bcc_domain
+        ),
+    )
+    return campaigning.activities()
+
+
 def workflow_runner() -> SandboxedWorkflowRunner:
     """The sandbox, refusing at start a workflow that would import our heavy modules anew for each run."""
     policy = (
@@ -158,6 +183,18 @@ def build(client: Client, environment: Environment, executor: ThreadPoolExecutor
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         identity=f"worker-{os.getpid()}@{socket.gethostname()}",
+    )
+
+
+def build_bulk(client: Client, environment: Environment, executor: ThreadPoolExecutor) -> Worker:
+    """The worker of campaigns' batches, beside the other one in the same process."""
+    return Worker(
+        client,
+        task_queue=policies.bulk_queue(environment.settings.temporal_task_queue),
+        activities=bulk_activities_of(environment),
+        activity_executor=executor,
+        max_concurrent_activities=CAMPAIGNS_AT_A_TIME,
+        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
     )
 
 
@@ -222,6 +259,10 @@ async def _ensure_schedule(
         await client.get_schedule_handle(schedule_id).update(replaced)
 
 
+async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    await asyncio.gather(*works)
+
+
 async def run(config: settings.Settings) -> None:
     """Work until SIGTERM or SIGINT; what is under way is given 25 s to end."""
     stop = asyncio.Event()
@@ -229,6 +270,7 @@ async def run(config: settings.Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     environment = Environment.build(config)
     executor = ThreadPoolExecutor(config.database_pool_size, thread_name_prefix="activity")
+    bulk_executor = ThreadPoolExecutor(CAMPAIGNS_AT_A_TIME, thread_name_prefix="campaign")
     try:
         ready = asyncio.create_task(_ready(config, environment))
         stopping = asyncio.create_task(stop.wait())
@@ -237,16 +279,20 @@ async def run(config: settings.Settings) -> None:
             ready.cancel()
             return
         client = ready.result()
-        worker = build(client, environment, executor)
-        working = asyncio.create_task(worker.run())
+        workers = [
+            build(client, environment, executor),
+            build_bulk(client, environment, bulk_executor),
+        ]
+        working = asyncio.create_task(_all(worker.run() for worker in workers))
         log.info("worker_ready", task_queue=config.temporal_task_queue, pid=os.getpid())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         log.info("worker_stopping")
         if not working.done():
-            await worker.shutdown()
+            await _all(worker.shutdown() for worker in workers)
         await working
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+        bulk_executor.shutdown(wait=False, cancel_futures=True)
         environment.close()
     log.info("worker_stopped")
 

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from temporalio import activity
 
-from crm import inbound_mails, outbound
+from crm import campaigns, inbound_mails, outbound
 from models.columns import now
 from storage.database import Database
 from workflows.commands import Commands
@@ -33,17 +33,28 @@ class Sweeping:
 
     @activity.defn
     async def restart_lost(self) -> int:
-        """Messages that should have left, and mails of the listener that nobody filed."""
-        messages, inbound = await asyncio.to_thread(self._lost)
+        """Messages and campaigns that should have left, and mails of the listener that nobody filed."""
+        messages, inbound, lost_campaigns = await asyncio.to_thread(self._lost)
         for message_id in messages:
             await self._commands.send_message(message_id)
         for inbound_id in inbound:
             await self._commands.file_inbound(inbound_id)
-        if messages or inbound:
-            log.warning("workflows_restarted", messages=len(messages), inbound=len(inbound))
-        return len(messages) + len(inbound)
+        for campaign_id in lost_campaigns:
+            await self._commands.run_campaign(campaign_id)
+        if messages or inbound or lost_campaigns:
+            log.warning(
+                "workflows_restarted",
+                messages=len(messages),
+                inbound=len(inbound),
+                campaigns=len(lost_campaigns),
+            )
+        return len(messages) + len(inbound) + len(lost_campaigns)
 
-    def _lost(self) -> tuple[list[str], list[str]]:
+    def _lost(self) -> tuple[list[str], list[str], list[str]]:
         before = now() - LOST_AFTER
         with self._database.session() as session:
-            return outbound.overdue(session, before), inbound_mails.unfiled(session, before)
+            return (
+                outbound.overdue(session, before),
+                inbound_mails.unfiled(session, before),
+                campaigns.unfinished(session, before),
+            )

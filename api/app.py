@@ -18,6 +18,7 @@ from api.problems import ProblemDocument
 from api.pulling import Puller
 from api.routes import (
     accounts,
+    campaigns,
     consent,
     contacts,
     conversations,
@@ -28,6 +29,8 @@ from api.routes import (
     messages,
     privacy,
     search,
+    tracking,
+    unsubscribe,
     users,
     webhook_endpoints,
 )
@@ -87,13 +90,14 @@ def create_app(settings: Settings) -> FastAPI:
         accounts,
         conversations,
         messages,
+        campaigns,
         privacy,
         search,
         webhook_endpoints,
         events,
     ):
         app.include_router(module.router, responses=_ERRORS)
-    for open_module in (consent, gmail_push, health):
+    for open_module in (consent, gmail_push, health, tracking, unsubscribe):
         app.include_router(open_module.router)
     for page_module in (signing_in, settings_page, conversation_pages, account_pages, reference):
         app.include_router(page_module.router)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 import anyio.from_thread
@@ -14,6 +15,8 @@ from fastapi import Depends, Request
 
 from api.listening import EventFeed
 from crm.ledger import Limits
+from crm.signing import Signer
+from crm.tracking import Tracker
 from gmail.config import GoogleConfig
 from gmail.consent import Consent
 from gmail.keys import GoogleKeys
@@ -72,6 +75,12 @@ class Context:
             workspace=settings.workspace_daily_recipient_limit,
             window=timedelta(seconds=settings.send_limit_window_s),
         )
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        """Checks the links of sent mail."""
+        keys = self.settings.token_encryption_keys.get_secret_value()
+        return Tracker(Signer(keys), self.settings.public_url)
 
     def tell(self, command: Coroutine[Any, Any, None]) -> None:
         """Give a command from a route that runs in a thread.

@@ -60,6 +60,8 @@ def locked(session: Session, message_id: str) -> Message:
 def next_step(session: Session, message_id: str, limits: Limits) -> Next:
     """Decide what a message does now; takes its place, and writes `sending` before anything is done."""
     message = locked(session, message_id)
+    if message.campaign_id is not None:
+        return Next(Way.DONE)  # it leaves with its campaign
     if message.status not in OPEN:
         return Next(Way.DONE, wake=_followers(session, message, limits))
     if message.status == MessageStatus.HELD and message.send_asked_at is None:

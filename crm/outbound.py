@@ -222,6 +222,8 @@ def resolve(session: Session, message_id: str, action: str) -> Message:
     elif action == "discard":
         set_status(session, message, MessageStatus.CANCELLED, "discarded by a person")
         _free_place(session, message)
+    elif message.campaign_id is not None:
+        return message  # nobody can be asked what became of it
     elif message.send_asked_at is not None:
         message.lookups = 0
         set_status(session, message, MessageStatus.SENDING, "looking for it in Gmail again")

@@ -9,14 +9,15 @@ from typing import Any
 from pydantic import BaseModel
 from sqlmodel import Session, SQLModel, col, select
 
-from crm import account_views, contacts, conversations, messages
+from crm import account_views, campaigns, contacts, conversations, messages
 from crm.ledger import Limits
-from models import Account, Contact, Conversation, Event, Message
+from models import Account, Campaign, Contact, Conversation, Event, Message
 
 Views = Callable[[Session, Sequence[Any], Limits], Sequence[BaseModel]]
 
 _RESOURCES: dict[str, tuple[type[SQLModel], Views]] = {
     "account": (Account, account_views.views),
+    "campaign": (Campaign, lambda session, rows, _: campaigns.views(session, rows)),
     "contact": (Contact, lambda session, rows, _: contacts.views(session, rows)),
     "conversation": (Conversation, lambda session, rows, _: conversations.views(session, rows)),
     "message": (Message, lambda session, rows, _: messages.views(session, rows)),

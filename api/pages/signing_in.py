@@ -39,6 +39,15 @@ def _is_https(context: Context) -> bool:
     return context.settings.public_url.startswith("https:")
 
 
+def is_signed_in(request: Request, context: Context) -> bool:
+    """Whether a request comes from the browser of a user of ours."""
+    cookie = request.cookies.get(_cookie_name(context), "")
+    if not cookie:
+        return False
+    with context.database.session() as session:
+        return sessions.user_of(session, cookie) is not None
+
+
 def _csrf(cookie: str) -> str:
     return hashlib.sha256(f"csrf/{cookie}".encode()).hexdigest()
 
