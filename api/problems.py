@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -155,7 +157,13 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -
         ).response()
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("request_failed", method=request.method, route=_route(request), error=type(error).__name__)
+        log.error(
+            "request_failed",
+            method=request.method,
+            route=_route(request),
+            error=type(error).__name__,
+            where=_where(error),
+        )
         problem = Problem(500, "internal-error", "Something went wrong on our side; it has been logged.")
         return page(request, problem) or problem.response()
 
@@ -165,3 +173,9 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -
 
 def _route(request: Request) -> str:
     return str(getattr(request.scope.get("route"), "path", "unknown"))
+
+
+def _where(error: BaseException) -> list[str]:
+    """The last steps that led to an error: files and lines, never values, which may be somebody's mail."""
+    steps = traceback.extract_tb(error.__traceback__)[-6:]
+    return [f"{Path(step.filename).name}:{step.lineno} {step.name}" for step in steps]
