@@ -15,6 +15,8 @@ from mail.guess import guess_latin, guess_script
 
 # Fewer bad bytes than one for this many good UTF-8 characters: UTF-8 with foreign bytes mixed in.
 UTF8_GOOD_PER_BAD = 3
+# Each foreign byte costs a call; text with more of them is damaged rather than mixed.
+MAX_MIXED = 1_000
 # Bytes that the guess looks at.
 GUESS_BYTES = 20_000
 # With so few characters, valid UTF-8 may be chance; a declared double-byte charset is believed.
@@ -225,6 +227,8 @@ def _decode_legacy(data: bytes, codec: str, hints: Iterable[str]) -> tuple[str, 
     bad = mixed.count("\ufffd")
     good = len(mixed) - bad - _ascii_count(data)
     if good >= UTF8_GOOD_PER_BAD * bad:
+        if bad > MAX_MIXED:
+            return mixed.replace("\x00", ""), False
         return data.decode("utf-8", "mail.mixed").replace("\x00", ""), False
     if codec and codec.startswith("utf-8") and good > bad:
         return mixed.replace("\x00", ""), False
