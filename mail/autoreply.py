@@ -122,9 +122,7 @@ def is_auto_reply(mail: Mail) -> bool:
     submitted = fold(headers.get("auto-submitted") or "").strip()
     if submitted and not submitted.startswith("no"):
         return True
-    if any(
-        fold(headers.get(name) or "no").strip() not in {"no", "false", "0", ""} for name in _STRONG_HEADERS
-    ):
+    if any(name in headers and _says_yes(headers.get(name) or "") for name in _STRONG_HEADERS):
         return True
     precedence = fold(headers.get("precedence") or "").strip()
     if precedence in _REPLY_PRECEDENCE:
@@ -144,6 +142,15 @@ def is_auto_reply(mail: Mail) -> bool:
         and not is_list
         and (null or (answers and _suppresses_answers(mail)))
     )
+
+
+def is_only_generated(mail: Mail) -> bool:
+    """Generated, but in answer to nothing: calendars send invitations so (RFC 3834, auto-generated)."""
+    return fold(mail.headers.get("auto-submitted") or "").strip().startswith("auto-generated")
+
+
+def _says_yes(value: str) -> bool:
+    return fold(value).strip() not in {"no", "false", "0", ""}
 
 
 def has_auto_reply_subject(mail: Mail) -> bool:

@@ -26,9 +26,10 @@ def kind_given(mail: Mail, found: bounce.Bounce | None) -> Kind:
         return "limit_notice"
     if autoreply.is_receipt(mail):
         return "receipt"
-    if autoreply.is_auto_reply(mail):
+    calendar = lists.is_calendar(mail)
+    if autoreply.is_auto_reply(mail) and not (calendar and autoreply.is_only_generated(mail)):
         return "auto_reply"
-    if lists.is_calendar(mail):
+    if calendar:
         return "calendar"
     if lists.is_list(mail):
         return "list"

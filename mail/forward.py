@@ -17,6 +17,7 @@ from mail.message import Address, Mail
 from mail.replylines import (
     attribution_start,
     block_below,
+    dashed_phrase,
     header_block,
     is_forward_marker,
     is_quoted,
@@ -92,7 +93,7 @@ def _reads_as_forward(mail: Mail) -> bool:
     # Without a header block the subject must do: where there is text, something in it must look quoted.
     return (
         not any(lines)
-        or any(is_quoted(line) or is_rule(line) for line in lines)
+        or any(is_quoted(line) or is_rule(line) or dashed_phrase(line) for line in lines)
         or "<blockquote" in (mail.html or "")
     )
 

@@ -152,11 +152,11 @@ def _names_original(phrase: str) -> bool:
     return any(head in ORIGINAL_MESSAGE for head in _heads(phrase))
 
 
+_FORWARD_STARTS = ("forwarded by ", "forwarded message", "begin forwarded", "start of forwarded")
+
+
 def _names_forward(phrase: str) -> bool:
-    return any(
-        head in FORWARDED_MESSAGE or head.startswith(("forwarded by ", "forwarded message"))
-        for head in _heads(phrase)
-    )
+    return any(head in FORWARDED_MESSAGE or head.startswith(_FORWARD_STARTS) for head in _heads(phrase))
 
 
 def _ends_as_marker(line: str) -> bool:

@@ -108,6 +108,15 @@ def test_an_invitation_or_its_answer_is_calendar(method: str) -> None:
     assert classify.kind(mail) == "calendar"
 
 
+def test_an_invitation_that_a_calendar_server_sends_is_calendar() -> None:
+    mail = parse(
+        b"From: Carl <carl@example.org>\r\nTo: bob@example.com\r\nAuto-Submitted: auto-generated\r\n"
+        b"Subject: Invitation: Meeting\r\nMIME-Version: 1.0\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\n"
+        b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n"
+    )
+    assert classify.kind(mail) == "calendar"
+
+
 def test_an_empty_mail_is_a_message() -> None:
     assert classify.kind(parse(b"")) == "message"
     assert classify.kind(parse_headers([])) == "message"
