@@ -1,0 +1,84 @@
+"""S16, I1, I2: the listener is killed between DATA and 250; what it acknowledged is there, and once."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import smtplib
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from sqlmodel import select
+
+from crm import users
+from devstack.stack import Stack
+from devstack.story import eventually
+from models import InboundMail, Location, Message
+from storage.database import Database
+from tests.inbound.listening import DOMAIN, mail
+
+pytestmark = pytest.mark.servers
+
+
+def deliver_while_killing(stack: Stack, mails: int, kills: int) -> None:
+    """Deliver in parallel, as senders that come again until they hear 250, and kill the listener meanwhile."""
+    database = Database(stack.database_url, pool_size=4)
+    with database.session() as session:
+        location = Location(name="Acme", api_key_hash="killed")
+        session.add(location)
+        session.flush()
+        ann = users.create(session, location.id, "ann@acme.example", "Ann")
+    address = f"{ann.auto_bcc_token}@{DOMAIN}"
+    acknowledged: Counter[str] = Counter()
+    lock, heard = threading.Lock(), threading.Semaphore(0)
+
+    def give(number: int) -> None:
+        subject = f"Mail {number}"
+        content = mail("ann@acme.example", f"lead{number}@lead.example", subject).as_bytes()
+        while True:
+            try:
+                with smtplib.SMTP(*stack.smtp_inbound, timeout=30) as smtp:
+                    smtp.sendmail("ann@acme.example", [address], content)
+            except (smtplib.SMTPException, OSError):
+                threading.Event().wait(0.05)  # as a mail server does: it comes again
+                continue
+            with lock:
+                acknowledged[subject] += 1
+            heard.release()
+            return
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        giving = [pool.submit(give, number) for number in range(mails)]
+        for _ in range(kills):
+            for _ in range(mails // (kills + 1)):
+                heard.acquire()
+            stack.kill("inbound")
+        for one in giving:
+            one.result(300)
+
+    assert len(acknowledged) == mails
+
+    def all_filed() -> bool:
+        with database.session() as session:
+            return session.exec(select(InboundMail.id).where(InboundMail.filed_at.is_(None))).first() is None  # type: ignore[union-attr]
+
+    eventually(all_filed, "every kept mail is filed", patience_s=240)
+    with database.session() as session:
+        subjects = Counter(session.exec(select(Message.subject)).all())
+    assert subjects == Counter({f"Mail {number}": 1 for number in range(mails)})
+    database.close()
+
+
+def test_s16_nothing_acknowledged_is_lost_and_nothing_doubled(fresh_stack: Callable[..., Stack]) -> None:
+    stack = fresh_stack(parts={"postgres", "temporal", "gmail", "worker", "inbound"})
+    deliver_while_killing(stack, mails=60, kills=2)
+    assert stack.parts
+
+
+@pytest.mark.soak
+def test_s16_nothing_acknowledged_is_lost_in_full(fresh_stack: Callable[..., Stack]) -> None:
+    stack = fresh_stack(parts={"postgres", "temporal", "gmail", "worker", "inbound"})
+    deliver_while_killing(stack, mails=int(os.environ.get("MAILS", "200")), kills=6)
+    assert stack.parts
