@@ -71,6 +71,7 @@ def deliver_while_killing(stack: Stack, mails: int, kills: int) -> None:
     database.close()
 
 
+@pytest.mark.timeout(600)
 def test_s16_nothing_acknowledged_is_lost_and_nothing_doubled(fresh_stack: Callable[..., Stack]) -> None:
     stack = fresh_stack(parts={"postgres", "temporal", "gmail", "worker", "inbound"})
     deliver_while_killing(stack, mails=60, kills=2)
