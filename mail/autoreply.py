@@ -52,9 +52,11 @@ _SUBJECT = re.compile(
     |thư\s+trả\s+lời\s+tự\s+động|vắng\s+mặt|balasan\s+otomatis|jawaban\s+otomatis|balas\s+auto
     |di\s+luar\s+kantor|sedang\s+cuti
     )
-    |\bis\s+(?:currently\s+)?(?:out\s+of\s+(?:the\s+)?office|on\s+(?:vacation|leave|holiday))\b
-    |\bist\s+(?:nicht\s+im\s+büro|außer\s+haus)
-    |\best\s+absente?\s+du\s+bureau\b|\bautomatic\s+reply$|\bautoreply$""",
+    |^[^:\[\]]{2,60}\s(?:
+      is\s+(?:currently\s+)?(?:out\s+of\s+(?:the\s+)?office|on\s+(?:vacation|leave|holiday))\b
+    | ist\s+(?:nicht\s+im\s+büro|außer\s+haus) | est\s+absente?\s+du\s+bureau\b
+    )
+    """,
     re.VERBOSE,
 )
 _STRONG_HEADERS = (
