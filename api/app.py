@@ -34,6 +34,7 @@ from api.routes import (
     users,
     webhook_endpoints,
 )
+from api.webhook_wakeup import WebhookWakeup
 from settings import Settings
 
 DESCRIPTION = """
@@ -64,6 +65,8 @@ def create_app(settings: Settings) -> FastAPI:
         known = gmail_push.KnownMailboxes()
         app.state.context, app.state.known_mailboxes = context, known
         context.feed.on_event(known.forget)
+        wakeup = WebhookWakeup(context)
+        wakeup.start()
         context.feed.start()
         puller = Puller(context.google, lambda hint: gmail_push.hand_on(context, known, hint))
         puller.start()
@@ -71,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             puller.close()
+            await wakeup.close()
             await context.close()
 
     app = FastAPI(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
@@ -114,14 +115,15 @@ def conversation_page(
         cards=cards,
         older=older,
         subjects=subjects,
-        reply=_reply_to(cards, people.emails if people else []),
+        reply=_reply_to([view for view, _ in cards], people.emails if people else []),
+        conversation_id=conversation_id,
         sent=False,
     )
 
 
-def _reply_to(cards: list[tuple[MessageView, MailBody]], emails: list[str]) -> dict[str, str]:
+def _reply_to(views: list[MessageView], emails: list[str]) -> dict[str, str]:
     """What an answer starts with: to whom, about what, in answer to which mail."""
-    answered = next((view for view, _ in reversed(cards) if view.kind in ("individual", "message")), None)
+    answered = next((view for view in reversed(views) if view.kind in ("individual", "message")), None)
     if answered is None:
         return {"message_id": "", "to": emails[0] if emails else "", "subject": ""}
     if answered.direction == "inbound":
@@ -179,19 +181,21 @@ def reply(
     )
     with context.database.session() as session:
         conversation = _conversation(session, visitor, conversation_id)
-        row = message_of(session, visitor.location_id, queued.id)
-        card = (messages.views(session, [row])[0], body_of(row))
+        view = messages.views(session, [message_of(session, visitor.location_id, queued.id)])[0]
         contact = contacts.get(session, visitor.location_id, conversation.contact_id)
         emails = contacts.addresses_of(session, [contact.id])[contact.id] if contact else []
-    return render(
+    response = render(
         context,
-        "reply_sent.html",
+        "reply_form.html",
         visitor,
         conversation_id=conversation_id,
-        card=card,
-        reply=_reply_to([card], emails),
+        reply=_reply_to([view], emails),
         sent=True,
     )
+    # The page fetches the new mail's card, as it does for every other news of a mail.
+    told = {"mail-queued": {"id": view.id, "conversation_id": view.conversation_id}}
+    response.headers["HX-Trigger"] = json.dumps(told)
+    return response
 
 
 def _addresses(text: str) -> list[str]:

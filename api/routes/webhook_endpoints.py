@@ -17,7 +17,7 @@ from api.keys import LocationId
 from api.lists import Listing, Paging
 from api.once import Once
 from api.problems import not_found
-from crm import webhook_endpoints
+from crm import webhook_endpoints, webhooks
 from crm.events import TYPES
 from crm.webhook_endpoints import EndpointView
 from models import WebhookEndpoint
@@ -88,6 +88,18 @@ def read(endpoint_id: str, location_id: LocationId, context: ContextOf) -> Endpo
     """One webhook endpoint."""
     with context.database.session() as session:
         return webhook_endpoints.view(_endpoint(session, location_id, endpoint_id))
+
+
+@router.post("/v1/webhook_endpoints/{endpoint_id}/enable")
+def enable(endpoint_id: str, location_id: LocationId, context: ContextOf) -> EndpointView:
+    """Deliver again, at once and from where it stopped: nothing of what happened meanwhile is left out."""
+    with context.database.session() as session:
+        endpoint = _endpoint(session, location_id, endpoint_id)
+        webhooks.enable(session, endpoint)
+        session.flush()
+        view = webhook_endpoints.view(endpoint)
+    context.tell_or_leave(context.commands.deliver_webhooks(endpoint_id), "deliver_webhooks", endpoint_id)
+    return view
 
 
 @router.delete("/v1/webhook_endpoints/{endpoint_id}", status_code=204)

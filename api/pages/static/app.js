@@ -95,16 +95,26 @@ document.addEventListener("input", (event) => {
   }
 });
 
-function refresh(message) {
+const newestLook = new Map();
+async function refresh(message) {
   const mails = document.getElementById("mails");
   if (!mails || message.conversation_id !== mails.dataset.conversation) return;
-  const shown = document.getElementById(`msg-${message.id}`);
-  const target = shown ? { target: shown, swap: "outerHTML" } : { target: mails, swap: "beforeend" };
-  htmx.ajax("GET", `/messages/${message.id}/card`, target).then(() => {
-    if (!shown && !message.read && document.visibilityState === "visible") {
-      htmx.ajax("POST", `/conversations/${mails.dataset.conversation}/read`, { source: mails, swap: "none" });
-    }
-  });
+  const look = (newestLook.get(message.id) || 0) + 1;
+  newestLook.set(message.id, look);
+  const answer = await fetch(`/messages/${message.id}/card`);
+  if (!answer.ok || newestLook.get(message.id) !== look) return;
+  const holder = document.createElement("template");
+  holder.innerHTML = await answer.text();
+  const card = holder.content.firstElementChild;
+  const shown = document.getElementById(card.id);
+  if (shown) shown.replaceWith(card);
+  else mails.append(card);
+  htmx.process(card);
+  tellTimes(card);
+  fitAll(card);
+  if (!shown && card.classList.contains("unread") && document.visibilityState === "visible") {
+    htmx.ajax("POST", `/conversations/${mails.dataset.conversation}/read`, { source: mails, swap: "none" });
+  }
 }
 
 function listen() {
@@ -128,14 +138,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (last && !location.hash) last.scrollIntoView({ block: "nearest" });
   setInterval(() => tellTimes(document), 30000);
   document.body.addEventListener("htmx:afterSettle", () => { tellTimes(document); fitAll(document); });
-  // A new card may have come with the answer already: two of one mail become one.
-  document.body.addEventListener("htmx:oobAfterSwap", () => {
-    const seen = new Set();
-    for (const card of [...document.querySelectorAll("#mails > article")].reverse()) {
-      if (seen.has(card.id)) card.remove();
-      seen.add(card.id);
-    }
-  });
+  document.body.addEventListener("mail-queued", (event) => refresh(event.detail));
   // An open menu or half-made choice is not taken away by an update.
   document.body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target.id === "account" && document.querySelector("#account details[open]")) event.preventDefault();
