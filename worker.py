@@ -56,10 +56,12 @@ from activities.switching import Switching
 from activities.syncing import Syncing
 from activities.waking import Waking
 from activities.watching import Watching
+from activities.webhooks import Webhooks
 from crm.ledger import Limits
 from crm.signing import Signer
 from crm.tracking import Tracker
 from delivery.pacing import DomainPace
+from delivery.webhooks import WebhookSender
 from environment import Environment
 from workflows import policies, temporal
 from workflows.account import AccountWorkflow
@@ -75,6 +77,7 @@ from workflows.send_message import SendMessageWorkflow
 from workflows.sweep import SweepWorkflow
 from workflows.switch import SwitchWorkflow
 from workflows.values import ReconcileInput
+from workflows.webhook import WebhookWorkflow
 
 log = structlog.get_logger("worker")
 
@@ -82,6 +85,8 @@ CACHED_WORKFLOWS = 5000
 """60-100 KB each: bounded memory, however many accounts there are."""
 CAMPAIGNS_AT_A_TIME = 4
 """Batches that one process mails at a time; others wait for their turn of 20 s."""
+WEBHOOKS_AT_A_TIME = 500
+"""Endpoints that one process waits for at a time; each costs a waiting task and a connection, no thread."""
 STICKY_TIMEOUT = timedelta(seconds=3)
 """How long an account whose worker was killed waits for another one."""
 GRACEFUL_SHUTDOWN = timedelta(seconds=25)
@@ -102,6 +107,7 @@ WORKFLOWS: list[type] = [
     CountSentWorkflow,
     FileInboundWorkflow,
     CampaignWorkflow,
+    WebhookWorkflow,
     SweepWorkflow,
 ]
 
@@ -114,13 +120,14 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
     proving = Proving(database, mailboxes, collecting)
     address_books = AddressBooks(database, mailboxes)
     watching = Watching(database, mailboxes, config, proving, address_books)
-    composer = Composer(database, environment.blobs, append_signature=config.append_gmail_signature)
-    providers = Providers(environment.vault, config.smtp_provider_url.get_secret_value())
-    limits = Limits(
-        consumer=config.gmail_daily_recipient_limit,
-        workspace=config.workspace_daily_recipient_limit,
-        window=timedelta(seconds=config.send_limit_window_s),
+    composer = Composer(
+        database,
+        environment.blobs,
+        append_signature=config.append_gmail_signature,
+        tracker=_tracker(config),
     )
+    providers = Providers(environment.vault, config.smtp_provider_url.get_secret_value())
+    limits = _limits(config)
     concerns = (
         Connecting(database, mailboxes, environment.consent, watching),
         Syncing(database, mailboxes, collecting),
@@ -142,11 +149,10 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
 def bulk_activities_of(environment: Environment) -> list[Callable[..., Any]]:
     """Activities that wait for mail servers of others: on a queue of their own, so that nobody waits for them."""
     config = environment.settings
-    tracker = Tracker(Signer(config.token_encryption_keys.get_secret_value()), config.public_url)
     campaigning = Campaigning(
         environment.database,
         Providers(environment.vault, config.smtp_provider_url.get_secret_value()),
-        BulkComposer(tracker),
+        BulkComposer(_tracker(config)),
         DomainPace(config.campaign_mails_per_minute_per_domain),
         BulkRules(
             config.campaign_connections, timedelta(seconds=config.campaign_retry_s), config.auto_bcc_domain
@@ -195,6 +201,37 @@ def build_bulk(client: Client, environment: Environment, executor: ThreadPoolExe
         activity_executor=executor,
         max_concurrent_activities=CAMPAIGNS_AT_A_TIME,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+    )
+
+
+def build_webhooks(client: Client, environment: Environment, sender: WebhookSender) -> Worker:
+    """The worker of deliveries to webhook endpoints, beside the others in the same process."""
+    config = environment.settings
+    webhooks = Webhooks(
+        environment.database,
+        environment.vault,
+        sender,
+        _limits(config),
+        timedelta(seconds=config.webhook_retry_s),
+    )
+    return Worker(
+        client,
+        task_queue=policies.webhook_queue(config.temporal_task_queue),
+        activities=webhooks.activities(),
+        max_concurrent_activities=WEBHOOKS_AT_A_TIME,
+        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+    )
+
+
+def _tracker(config: settings.Settings) -> Tracker:
+    return Tracker(Signer(config.token_encryption_keys.get_secret_value()), config.public_url)
+
+
+def _limits(config: settings.Settings) -> Limits:
+    return Limits(
+        consumer=config.gmail_daily_recipient_limit,
+        workspace=config.workspace_daily_recipient_limit,
+        window=timedelta(seconds=config.send_limit_window_s),
     )
 
 
@@ -270,6 +307,7 @@ async def run(config: settings.Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     environment = Environment.build(config)
     executor = ThreadPoolExecutor(config.database_pool_size, thread_name_prefix="activity")
+    sender = WebhookSender(allow_private=config.webhooks_may_be_private, timeout_s=config.webhook_timeout_s)
     bulk_executor = ThreadPoolExecutor(CAMPAIGNS_AT_A_TIME, thread_name_prefix="campaign")
     try:
         ready = asyncio.create_task(_ready(config, environment))
@@ -282,6 +320,7 @@ async def run(config: settings.Settings) -> None:
         workers = [
             build(client, environment, executor),
             build_bulk(client, environment, bulk_executor),
+            build_webhooks(client, environment, sender),
         ]
         working = asyncio.create_task(_all(worker.run() for worker in workers))
         log.info("worker_ready", task_queue=config.temporal_task_queue, pid=os.getpid())
@@ -291,6 +330,7 @@ async def run(config: settings.Settings) -> None:
             await _all(worker.shutdown() for worker in workers)
         await working
     finally:
+        await sender.close()
         executor.shutdown(wait=False, cancel_futures=True)
         bulk_executor.shutdown(wait=False, cancel_futures=True)
         environment.close()

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from sqlmodel import Session, col, select
 
 from crm import outbound
+from crm.tracking import Tracker
 from mail.compose import OutgoingFile, compose
 from mail.message import Address
-from models import AccountAlias, Attachment, Message, Participant
+from models import AccountAlias, Attachment, Location, Message, Participant
 from models.states import Role
 from storage.blobs import Blobs
 from storage.database import Database
@@ -20,12 +21,21 @@ class Composer:
 
     Args:
         append_signature: put the sending address's own Gmail signature below the text (APPEND_GMAIL_SIGNATURE).
+        tracker: makes the html tell of opens and clicks, where the location has switched that on (S24).
     """
 
-    def __init__(self, database: Database, blobs: Blobs, *, append_signature: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        *,
+        append_signature: bool = False,
+        tracker: Tracker | None = None,
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._append_signature = append_signature
+        self._tracker = tracker
 
     def compose(self, message_id: str, *, with_bcc: bool = True) -> bytes:
         """The whole mail with our stamp; Bcc only where the receiver takes it out (Gmail).
@@ -47,10 +57,15 @@ class Composer:
                 .order_by(col(Attachment.position))
             ).all()
             signature = self._signature(session, message)
+            location = session.get_one(Location, message.location_id)
         by_role = {role: _addresses(people, role) for role in Role}
         html = message.html
         if signature:
             html = (html if html is not None else _as_html(message.text or "")) + f"<br>-- <br>{signature}"
+        if html is not None and self._tracker is not None:
+            html = self._tracker.instrument(
+                html, message.id, opens=location.tracking_opens, clicks=location.tracking_clicks
+            )
         return compose(
             from_=by_role[Role.FROM][0],
             to=by_role[Role.TO],

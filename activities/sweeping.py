@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from temporalio import activity
 
-from crm import campaigns, inbound_mails, outbound
+from crm import campaigns, inbound_mails, outbound, webhooks
 from models.columns import now
 from storage.database import Database
 from workflows.commands import Commands
@@ -18,6 +18,8 @@ from workflows.commands import Commands
 log = structlog.get_logger("sweep")
 
 LOST_AFTER = timedelta(minutes=2)
+UNTOLD_AFTER = timedelta(seconds=30)
+"""Events that a webhook endpoint has not been told: the API was away when they were committed."""
 
 
 class Sweeping:
@@ -33,28 +35,32 @@ class Sweeping:
 
     @activity.defn
     async def restart_lost(self) -> int:
-        """Messages and campaigns that should have left, and mails of the listener that nobody filed."""
-        messages, inbound, lost_campaigns = await asyncio.to_thread(self._lost)
+        """Messages and campaigns that should have left, mails that nobody filed, endpoints not told."""
+        messages, inbound, lost_campaigns, endpoints = await asyncio.to_thread(self._lost)
         for message_id in messages:
             await self._commands.send_message(message_id)
         for inbound_id in inbound:
             await self._commands.file_inbound(inbound_id)
         for campaign_id in lost_campaigns:
             await self._commands.run_campaign(campaign_id)
-        if messages or inbound or lost_campaigns:
+        for endpoint_id in endpoints:
+            await self._commands.deliver_webhooks(endpoint_id)
+        if messages or inbound or lost_campaigns or endpoints:
             log.warning(
                 "workflows_restarted",
                 messages=len(messages),
                 inbound=len(inbound),
                 campaigns=len(lost_campaigns),
+                webhook_endpoints=len(endpoints),
             )
-        return len(messages) + len(inbound) + len(lost_campaigns)
+        return len(messages) + len(inbound) + len(lost_campaigns) + len(endpoints)
 
-    def _lost(self) -> tuple[list[str], list[str], list[str]]:
+    def _lost(self) -> tuple[list[str], list[str], list[str], list[str]]:
         before = now() - LOST_AFTER
         with self._database.session() as session:
             return (
                 outbound.overdue(session, before),
                 inbound_mails.unfiled(session, before),
                 campaigns.unfinished(session, before),
+                webhooks.due(session, before=now() - UNTOLD_AFTER),
             )

@@ -44,17 +44,18 @@ class WebhookWakeup:
                 await self._task
 
     async def _run(self) -> None:
+        locations: set[str] | None = None  # first all: what was committed while this process was away
         while True:
-            await self._news.wait()
-            self._news.clear()
-            locations, self._locations = self._locations, set()
             try:
                 for endpoint_id in await asyncio.to_thread(self._due, locations):
                     await within_deadline(self._context.commands.deliver_webhooks(endpoint_id))
             except (SQLAlchemyError, WorkflowsUnavailable) as error:
                 log.warning("webhooks_wait_for_sweep", error=type(error).__name__)
             await asyncio.sleep(GATHER_S)
+            await self._news.wait()
+            self._news.clear()
+            locations, self._locations = self._locations, set()
 
-    def _due(self, locations: set[str]) -> list[str]:
+    def _due(self, locations: set[str] | None) -> list[str]:
         with self._context.database.session() as session:
             return webhooks.due(session, locations)
