@@ -7,9 +7,10 @@ a row of its own with the time of its next try, and stops nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import structlog
 from sqlmodel import Session, col, select
@@ -55,6 +56,8 @@ STOPS = (
 """What stops the whole mailbox; anything else is about one message."""
 
 Finish = Callable[[Session, Account], None]
+Places = dict[str, tuple[str | None, datetime | None]]
+"""Gmail thread and internal date of ids, as far as they are known."""
 
 
 @dataclass(slots=True)
@@ -100,7 +103,7 @@ class Collecting:
             _follow_labels(session, row, changes, known, frozenset(wanted))
             finish(session, row)
 
-        self._collect(account, mailbox, wanted, known, counts, finish_page)
+        self._collect(account, mailbox, wanted, known, counts, finish_page, changes.threads)
 
     def collect(
         self,
@@ -151,12 +154,13 @@ class Collecting:
         known: dict[str, Decision],
         counts: Counts,
         finish: Finish | None,
+        threads: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         parts = list(_parts(ids)) or [()]
         for part in parts:
             last = part is parts[-1]
             if part or finish:
-                self._part(account, mailbox, part, known, counts, finish if last else None)
+                self._part(account, mailbox, part, known, counts, finish if last else None, threads)
 
     def _part(
         self,
@@ -166,6 +170,7 @@ class Collecting:
         known: dict[str, Decision],
         counts: Counts,
         finish: Finish | None,
+        threads: Mapping[str, str],
     ) -> None:
         looks = dict(zip(ids, mailbox.look_many(ids) if ids else (), strict=True))
         errors_ = {one: found for one, found in looks.items() if isinstance(found, GoogleError)}
@@ -173,13 +178,17 @@ class Collecting:
             one: Item(_headline(found)) for one, found in looks.items() if not isinstance(found, GoogleError)
         }
         counts.looked += len(items)
+        places: Places = {
+            one: (item.headline.gmail_thread_id, item.headline.internal_date) for one, item in items.items()
+        }
+        places |= {one: (threads.get(one), None) for one in errors_}
         wanted = self._wanted(account, list(items.values()))
         for _ in range(FETCH_ROUNDS):
             errors_ |= self._fetch(mailbox, account.location_id, items, wanted)
             for message_id in errors_:
                 items.pop(message_id, None)
             stopped = next((error for error in errors_.values() if isinstance(error, STOPS)), None)
-            wanted = self._file(account, items, errors_, known, counts, None if stopped else finish)
+            wanted = self._file(account, items, errors_, places, known, counts, None if stopped else finish)
             if stopped is not None:
                 raise stopped
             if not wanted:
@@ -216,6 +225,7 @@ class Collecting:
         account: Account,
         items: dict[str, Item],
         errors_: dict[str, GoogleError],
+        places: Places,
         known: dict[str, Decision],
         counts: Counts,
         finish: Finish | None,
@@ -225,16 +235,19 @@ class Collecting:
             row = accounts.locked(session, account.id)
             if row is None or row.state not in COLLECTING_STATES:
                 raise NotCollecting(account.id)
-            filed = keeping.file_page(session, row, list(items.values()), self._auto_bcc_domain)
+            # First what could not be had: later mail of its thread waits for it.
             for message_id, error in errors_.items():
                 if not isinstance(error, STOPS):
-                    _could_not(session, row, message_id, error, known.get(message_id), counts)
+                    _could_not(session, row, message_id, places, error, known.get(message_id), counts)
+            filed = keeping.file_page(session, row, list(items.values()), self._auto_bcc_domain)
             unfetched = [one.gmail_id for one in filed if one.unfetched]
             for message_id in unfetched:
                 # Told before the body is here, so that a crash now loses nothing.
                 decisions.fail(session, row.id, message_id, "the body was not fetched yet", now())
             for one in filed:
-                if not one.unfetched:
+                if one.waits:
+                    counts.failed += 1
+                elif not one.unfetched:
                     counts.synced += one.verdict.synced
                     counts.skipped += not one.verdict.synced
                     counts.notices += one.effect is not None
@@ -269,6 +282,7 @@ def _could_not(
     session: Session,
     account: Account,
     message_id: str,
+    places: Places,
     error: GoogleError,
     before: Decision | None,
     counts: Counts,
@@ -283,7 +297,16 @@ def _could_not(
         next_try = NOT_THERE_YET
     else:
         next_try = min(LAST_RETRY, FIRST_RETRY * 4 ** min(tries, 10))
-    decisions.fail(session, account.id, message_id, outcomes.why(error), now() + next_try)
+    thread_id, internal_date = places.get(message_id, (None, None))
+    decisions.fail(
+        session,
+        account.id,
+        message_id,
+        outcomes.why(error),
+        now() + next_try,
+        gmail_thread_id=thread_id,
+        internal_date=internal_date,
+    )
     counts.failed += 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import Session, col, select, tuple_
+from sqlmodel import Session, col, func, select, tuple_
 
 from crm.headline import Headline
 from crm.paging import Page, page_of, position_of
@@ -94,11 +94,21 @@ def row(
     }
 
 
-def fail(session: Session, account_id: str, gmail_id: str, error: str, next_try_at: datetime) -> int:
+def fail(
+    session: Session,
+    account_id: str,
+    gmail_id: str,
+    error: str,
+    next_try_at: datetime,
+    *,
+    gmail_thread_id: str | None = None,
+    internal_date: datetime | None = None,
+) -> int:
     """An id could not be decided yet: it is tried again, and stops nobody else (I4).
 
     Args:
         error: what went wrong, in words without anything of a mail.
+        gmail_thread_id, internal_date: as far as they are known, so that later mail of the thread waits for it.
 
     Returns:
         the failed tries so far.
@@ -112,6 +122,8 @@ def fail(session: Session, account_id: str, gmail_id: str, error: str, next_try_
         detail=error[:300],
         attempts=1,
         next_try_at=next_try_at,
+        gmail_thread_id=gmail_thread_id,
+        internal_date=internal_date,
         left_thread=False,
     )
     tries = session.execute(
@@ -124,6 +136,10 @@ def fail(session: Session, account_id: str, gmail_id: str, error: str, next_try_
                 "rule": "",
                 "detail": statement.excluded.detail,
                 "next_try_at": statement.excluded.next_try_at,
+                "gmail_thread_id": func.coalesce(
+                    statement.excluded.gmail_thread_id, col(Decision.gmail_thread_id)
+                ),
+                "internal_date": func.coalesce(statement.excluded.internal_date, col(Decision.internal_date)),
             },
             where=col(Decision.outcome) != Outcome.SYNCED,
         ).returning(col(Decision.attempts))

@@ -7,9 +7,9 @@ facts anew, decides, and keeps, so that two mailboxes with the same mail, or a m
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import load_only
@@ -38,7 +38,7 @@ from crm.notices import NoticeEffect
 from crm.policy import NewContact, Verdict
 from crm.recording import NewMessage
 from crm.replies import Answer
-from crm.world import NEW_MESSAGE, NEW_THREAD, World, ancestors, id_key, load_world, people
+from crm.world import NEW_CONTACT, NEW_MESSAGE, NEW_THREAD, World, ancestors, id_key, load_world, people
 from mail import bounce, classify
 from mail.message import Mail
 from models import Account, Decision, GmailMessage, GmailThread, Message, Participant
@@ -49,6 +49,9 @@ from models.states import ContactSource, Direction, Role
 COUNTS_AS_REPLY = frozenset({recording.OWN_KIND, "list", "calendar"})
 """Kinds that somebody may have written; what machines answer is no reply (S20)."""
 LOCKED_ANCESTORS = 3
+MAY_BELONG = frozenset({"S7", "S9", "S14"})
+"""Rules that keep a message out only as long as its thread does not sync."""
+WAIT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,17 @@ class Item:
 
 @dataclass(slots=True)
 class Filed:
-    """What became of an item. `unfetched`: it is wanted after all, but its body is not here; nothing was written."""
+    """What became of an item. `unfetched`: it is wanted after all, but its body is not here; nothing was written.
+
+    waits: an earlier message of its thread is not decided yet; it is tried again after that one.
+    """
 
     gmail_id: str
     verdict: Verdict
     message_id: str | None = None
     created: bool = False
     unfetched: bool = False
+    waits: bool = False
     effect: NoticeEffect | None = None
 
 
@@ -154,6 +161,8 @@ class Keeper:
         self._new: dict[str, NewMessage] = {}
         self._existing: dict[str, Message] = {}
         self._conversations: dict[str, str] = {}
+        self._open: dict[str, set[str]] = defaultdict(set)
+        """Gmail ids of this page that stay undecided, by Gmail thread."""
 
     def keep(self, decided: Sequence[tuple[Item, Verdict]]) -> list[Filed]:
         """Write everything down; the answer is in the order of the items."""
@@ -167,11 +176,16 @@ class Keeper:
                 result.message_id = kept_before[result.gmail_id]
             elif item.mail is None and verdict.wants_body:
                 result.unfetched = True
+                self._open[item.headline.gmail_thread_id].add(item.headline.gmail_id)
+            elif self._must_wait(item.headline, verdict, filed):
+                result.waits = True
+                self._open[item.headline.gmail_thread_id].add(item.headline.gmail_id)
             elif verdict.synced and item.mail is not None:
                 synced.append((item, item.mail, verdict))
             else:
                 skipped.append((item, verdict))
         self._take_all(synced, filed)
+        self._postpone([item for item, _ in decided if filed[item.headline.gmail_id].waits])
         rows = Rows()
         if self._account is not None:
             self._note_copies(self._account, synced, filed, rows)
@@ -184,6 +198,40 @@ class Keeper:
             filed[item.headline.gmail_id].effect = self._effect(item, verdict, filed[item.headline.gmail_id])
         self._tell(filed.values())
         return [filed[item.headline.gmail_id] for item, _ in decided]
+
+    def _must_wait(self, headline: Headline, verdict: Verdict, page: Mapping[str, object]) -> bool:
+        """Is its thread perhaps opened by an earlier message that could not be decided yet (S8)?"""
+        if self._account is None:
+            return False
+        thread = headline.gmail_thread_id
+        if verdict.synced:
+            needed = {verdict.thread_id, verdict.owner}
+            return any(
+                prefix + gmail_id in needed
+                for gmail_ids in self._open.values()
+                for gmail_id in gmail_ids
+                for prefix in (NEW_THREAD, NEW_CONTACT)
+            )
+        moment = headline.internal_date.timestamp()
+        before = {
+            gmail_id
+            for gmail_id, since in self._world.pending.get(thread, {}).items()
+            if gmail_id not in page and since <= moment
+        }
+        return verdict.rule in MAY_BELONG and bool(before or self._open[thread])
+
+    def _postpone(self, items: Sequence[Item]) -> None:
+        for item in items:
+            head = item.headline
+            decisions.fail(
+                self._session,
+                self._account.id if self._account else "",
+                head.gmail_id,
+                "waits for an earlier message of its thread",
+                now() + WAIT,
+                gmail_thread_id=head.gmail_thread_id,
+                internal_date=head.internal_date,
+            )
 
     # Messages
     def _take_all(self, synced: Sequence[tuple[Item, Mail, Verdict]], filed: dict[str, Filed]) -> None:

@@ -18,7 +18,7 @@ from sqlmodel import Session
 
 from crm.addresses import domain_of, email_key, mailbox_key
 from crm.headline import Headline
-from mail import bounce
+from mail import bounce, forward
 from mail.message import Address, Mail
 from models import Account
 from models.states import Direction, InboundScope
@@ -81,7 +81,7 @@ class World:
     threads: by Gmail thread id, oldest first. known: by Message-ID hash, first created first. left: hashes of
     Message-IDs that left their thread (S18). mixed: threads that became so in this page. auto_bcc: email key
     to user id (S16). kept: messages of Gmail ids that have synced already. conversations: by contact, where
-    it has one.
+    it has one. pending: by Gmail thread, ids that could not be decided yet, with their Unix time (0: unknown).
     """
 
     location_id: str
@@ -97,6 +97,7 @@ class World:
     auto_bcc_domain: str = ""
     auto_bcc: Mapping[str, str] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
+    pending: dict[str, dict[str, float]] = field(default_factory=dict)
     conversations: dict[str, str] = field(default_factory=dict)
     contacts: dict[str, tuple[ContactRef, ...]] = field(default_factory=dict)
     threads: dict[str, tuple[ThreadRef, ...]] = field(default_factory=dict)
@@ -229,6 +230,11 @@ SELECT 'kept', jsonb_build_array(d.gmail_id, g.message_id)
  CROSS JOIN LATERAL (
     SELECT message_id FROM gmail_messages WHERE account_id = :account_id AND gmail_id = i.id OFFSET 0) g
 UNION ALL
+SELECT 'pending', jsonb_build_array(gmail_thread_id, gmail_id, extract(epoch FROM internal_date))
+  FROM decisions
+ WHERE account_id = :account_id AND gmail_thread_id = ANY(:gmail_threads)
+   AND outcome = 'failed' AND attempts <= 8
+UNION ALL
 SELECT 'auto_bcc', jsonb_build_array(auto_bcc_token, id)
   FROM users WHERE auto_bcc_token = ANY(:tokens) AND location_id = :location_id
 UNION ALL
@@ -327,10 +333,12 @@ def load_location_world(
     whole = list((bodies or {}).values())
     keys = {email_key(address.email) for mail in (*mails, *whole) for address in people(mail)}
     keys.update(email_key(address) for address in own)
+    keys.update(email_key(sender.email) for mail in whole if (sender := forward.original_sender(mail)))
     ids = {own for mail in mails for own in (mail.message_id, *ancestors(mail)) if own}
     for mail in whole:
         notice = bounce.read(mail)
         ids.update(notice.original_message_ids if notice else ())
+        keys.update(email_key(one) for one in (notice.recipients if notice else ()))
     domain = auto_bcc_domain.lower()
     tokens = [key.rpartition("@")[0] for key in keys if domain_of(key) == domain]
     rows = session.execute(
@@ -401,6 +409,9 @@ class _World:
 
     def _kept(self, gmail_id: str, message_id: str) -> None:
         self.world.kept[gmail_id] = message_id
+
+    def _pending(self, gmail_thread_id: str, gmail_id: str, since: float | None) -> None:
+        self.world.pending.setdefault(gmail_thread_id, {})[gmail_id] = float(since or 0)
 
     def _auto_bcc(self, token: str, user_id: str) -> None:
         self.auto_bcc[f"{token}@{self.world.auto_bcc_domain}"] = user_id

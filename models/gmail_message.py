@@ -46,6 +46,7 @@ class Decision(SQLModel, table=True):
         Index("ix_decisions_account_at", "account_id", "at"),
         Index("ix_decisions_retry", "next_try_at", postgresql_where="outcome = 'failed'"),
         Index("ix_decisions_thread", "account_id", "gmail_thread_id"),
+        Index("ix_decisions_failed", "account_id", "gmail_thread_id", postgresql_where="outcome = 'failed'"),
         Index("ix_decisions_left", "message_id_hash", postgresql_where="left_thread"),
         Index("ix_decisions_left_thread", "account_id", "message_id_hash", postgresql_where="left_thread"),
     )

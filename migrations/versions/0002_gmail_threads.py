@@ -54,6 +54,12 @@ def upgrade() -> None:
     op.create_foreign_key(None, "messages", "reviews", ["hidden_by"], ["id"], ondelete="SET NULL")
     op.create_index(op.f("ix_gmail_threads_thread_id"), "gmail_threads", ["thread_id"], unique=False)
     op.create_index(
+        "ix_decisions_failed",
+        "decisions",
+        ["account_id", "gmail_thread_id"],
+        postgresql_where=sa.text("outcome = 'failed'"),
+    )
+    op.create_index(
         "ix_decisions_left", "decisions", ["message_id_hash"], postgresql_where=sa.text("left_thread")
     )
     op.create_index(
@@ -70,6 +76,7 @@ def downgrade() -> None:
     op.drop_column("threads", "mixed")
     op.drop_index("ix_messages_thread_outbound", table_name="messages")
     op.drop_index("ix_decisions_left", table_name="decisions")
+    op.drop_index("ix_decisions_failed", table_name="decisions")
     op.drop_column("messages", "hidden_by")
     op.drop_table("reviews")
     op.drop_table("doomed_blobs")

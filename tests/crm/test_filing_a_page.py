@@ -7,8 +7,12 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from models import Contact, Decision, Event, GmailMessage, Message, Participant, Thread, User
+from crm import decisions
+from crm.keeping import Item, file_page
+from mail.parse import parse
+from models import Account, Contact, Decision, Event, GmailMessage, Message, Participant, Thread, User
 from tests.crm.builders import BCC_DOMAIN, NOON, Crm, headline, raw_mail
+from tests.crm.test_rules import FORWARDED
 
 pytestmark = pytest.mark.servers
 
@@ -195,3 +199,76 @@ def test_s3_nothing_from_before_the_connection(crm: Crm) -> None:
     mail = raw_mail("carl@lead.com", "alice@acme.com")
     (filed,) = crm.file(alice, [(mail, headline(mail, at=NOON - timedelta(hours=1, milliseconds=2)))])
     assert filed.verdict.rule == "S3"
+
+
+def test_i1_a_stranger_waits_for_the_earlier_message_of_its_thread_that_could_not_be_had_yet(
+    crm: Crm,
+) -> None:
+    alice = crm.mailbox("alice@acme.com")
+    crm.contact("carl@lead.com")
+    asked = raw_mail("carl@lead.com", ["alice@acme.com", "x@lead.com"], message_id="<wait@lead.com>")
+    answer = raw_mail("x@lead.com", ["alice@acme.com"], answers=["<wait@lead.com>"])
+    first, second = headline(asked, thread="tw", at=crm.tick()), headline(answer, thread="tw", at=crm.tick())
+    with crm.database.session() as session:
+        decisions.fail(
+            session,
+            alice.id,
+            first.gmail_id,
+            "Gmail is away",
+            crm.clock,
+            gmail_thread_id="tw",
+            internal_date=first.internal_date,
+        )
+    (early,) = crm.file(alice, [(answer, second)])
+    assert (early.waits, early.message_id) == (True, None)
+    with crm.session() as session:
+        waiting = session.get_one(Decision, (alice.id, second.gmail_id))
+        assert (waiting.outcome, waiting.next_try_at is not None) == ("failed", True)
+    crm.file(alice, [(asked, first)])
+    (late,) = crm.file(alice, [(answer, second)])
+    assert (late.created, late.verdict.rule) == (True, "S8")
+
+
+def test_i4_strangers_in_one_thread_do_not_wait_for_each_other_for_ever(crm: Crm) -> None:
+    alice = crm.mailbox("alice@acme.com")
+    mails = [raw_mail("x@else.com", "alice@acme.com"), raw_mail("y@else.com", "alice@acme.com")]
+    heads = [headline(mail, thread="tx", at=crm.tick()) for mail in mails]
+    with crm.database.session() as session:
+        for head in heads:
+            decisions.fail(session, alice.id, head.gmail_id, "Gmail is away", crm.clock, gmail_thread_id="tx")
+    page = crm.file(alice, list(zip(mails, heads, strict=True)))
+    assert [one.verdict.rule for one in page] == ["S9", "S9"]
+    assert not any(one.waits for one in page)
+
+
+def test_a_page_with_a_body_that_could_not_be_fetched_keeps_the_rest(crm: Crm) -> None:
+    alice = crm.mailbox("alice@acme.com")
+    crm.contact("carl@lead.com")
+    asked = raw_mail("carl@lead.com", ["alice@acme.com", "x@lead.com"], message_id="<part@lead.com>")
+    answer = raw_mail("x@lead.com", ["alice@acme.com"], answers=["<part@lead.com>"])
+    other = raw_mail("carl@lead.com", "alice@acme.com")
+    heads = [
+        headline(raw, thread=t, at=crm.tick()) for raw, t in ((asked, "tp"), (answer, "tp"), (other, "to"))
+    ]
+    page = [Item(heads[0]), Item(heads[1], parse(answer)), Item(heads[2], parse(other))]
+    with crm.database.session() as session:
+        filed = file_page(session, session.get_one(Account, alice.id), page, BCC_DOMAIN)
+    assert [(one.unfetched, one.waits, one.created) for one in filed] == [
+        (True, False, False),
+        (False, True, False),
+        (False, False, True),
+    ]
+
+
+def test_s16_a_forward_to_the_address_alone_goes_to_the_contact_who_wrote_the_original(crm: Crm) -> None:
+    alice = crm.mailbox("alice@acme.com")
+    carl = crm.contact("carl@lead.com")
+    with crm.session() as session:
+        address = f"{session.get_one(User, alice.user_id).auto_bcc_token}@{BCC_DOMAIN}"
+    mail = raw_mail("alice@acme.com", [address], subject="Fwd: Offer", text=FORWARDED)
+    (filed,) = crm.arrive(alice, (mail, SENT, "t1"))
+    assert (filed.verdict.rule, filed.created) == ("S16", True)
+    with crm.session() as session:
+        assert session.get_one(Message, filed.message_id).contact_id == carl.id
+        contacts = session.exec(select(Contact.id).where(Contact.location_id == crm.location.id)).all()
+        assert contacts == [carl.id]
