@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from api.context import Context, ContextOf
 from api.problems import Problem
-from crm import sessions
+from crm import events, sessions
 from models import User
 
 router = APIRouter(include_in_schema=False)
@@ -28,6 +28,8 @@ class Visitor:
     email: str
     auto_bcc_token: str
     csrf: str
+    seen: int
+    """The newest event when the page was begun: it hears of all that come after."""
 
 
 def _cookie_name(context: Context) -> str:
@@ -55,16 +57,18 @@ def _csrf(cookie: str) -> str:
 def _visitor(request: Request, context: ContextOf) -> Visitor:
     cookie = request.cookies.get(_cookie_name(context), "")
     user: User | None = None
+    seen = 0
     if cookie:
         with context.database.session() as session:
             user = sessions.user_of(session, cookie)
+            seen = events.newest_seq(session, user.location_id) if user else 0
     if user is None:
         raise Problem(
             401,
             "sign-in-needed",
             "You are not signed in here. Open this page from your CRM: it gives you a link that signs you in.",
         )
-    return Visitor(user.id, user.location_id, user.name, user.email, user.auto_bcc_token, _csrf(cookie))
+    return Visitor(user.id, user.location_id, user.name, user.email, user.auto_bcc_token, _csrf(cookie), seen)
 
 
 SignedIn = Annotated[Visitor, Depends(_visitor)]

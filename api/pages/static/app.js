@@ -119,7 +119,7 @@ async function refresh(message) {
 
 function listen() {
   const live = document.getElementById("live");
-  const source = new EventSource("/stream");
+  const source = new EventSource(`/stream?last_event_id=${document.body.dataset.seen}`);
   source.onopen = () => { live.hidden = false; };
   source.onerror = () => { live.hidden = true; };
   const hear = (type, act) => source.addEventListener(type, (event) => act(JSON.parse(event.data).data));
@@ -133,7 +133,7 @@ function listen() {
 document.addEventListener("DOMContentLoaded", () => {
   tellTimes(document);
   fitAll(document);
-  if ("signedIn" in document.body.dataset) listen();
+  if ("seen" in document.body.dataset) listen();
   const last = document.querySelector("#mails > article:last-of-type");
   if (last && !location.hash) last.scrollIntoView({ block: "nearest" });
   setInterval(() => tellTimes(document), 30000);
