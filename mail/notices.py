@@ -88,6 +88,60 @@ _FAILURE_SUBJECT = re.compile(
     |no\s+s.ha\s+pogut\s+lliurar|no\s+lliurat""",
     re.VERBOSE,
 )
+_FAILURE_STEMS = (
+    *(
+        "deliver",
+        "return",
+        "fail",
+        "error",
+        "warning",
+        "not ",
+        "couldn",
+        "unable",
+        "cannot",
+        "address",
+        "block",
+    ),
+    *(
+        "reject",
+        "bounce",
+        "unknown",
+        "undeliv",
+        "mail system",
+        "zustell",
+        "remis",
+        "distribu",
+        "livr",
+        "entreg",
+    ),
+    *(
+        "devuelto",
+        "recapit",
+        "consegn",
+        "bezorg",
+        "aflever",
+        "onbestel",
+        "lever",
+        "toimit",
+        "dostarcz",
+        "zwrot",
+    ),
+    *(
+        "doru",
+        "livrat",
+        "dostav",
+        "isporu",
+        "teslim",
+        "iletil",
+        "kirim",
+        "toimet",
+        "piegad",
+        "pristat",
+        "lliur",
+    ),
+    *("nelivrabil", "ulever", "transmi", "status -"),
+)
+"""In a subject that is plain ASCII, one of these is in every phrase above: a cheap first look."""
 _DELAY_SUBJECT = re.compile(
     r"""
         \(delay(?:ed)?\)|^delayed\s+mail|^warning:.{0,60}(?:delay|could\s+not\s+send|not\s+yet|still)
@@ -182,7 +236,10 @@ def report_type(mail: Mail) -> str:
 
 def has_failure_subject(mail: Mail) -> bool:
     """A subject such as mail servers give to notices of failed delivery."""
-    return _FAILURE_SUBJECT.search(_subject(mail)) is not None
+    subject = _subject(mail)
+    if subject.isascii() and not any(stem in subject for stem in _FAILURE_STEMS):
+        return False
+    return _FAILURE_SUBJECT.search(subject) is not None
 
 
 def has_delay_subject(mail: Mail) -> bool:
