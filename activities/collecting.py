@@ -8,6 +8,7 @@ a row of its own with the time of its next try, and stops nobody else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -19,10 +20,10 @@ from activities import outcomes
 from activities.changes import Changes
 from activities.fetching import Fetching
 from crm import accounts, decisions, keeping, labels, policy
+from crm.case import Verdict
+from crm.facts import load_world
 from crm.headline import Headline
 from crm.keeping import Item
-from crm.policy import Verdict
-from crm.world import load_world
 from gmail import errors
 from gmail import values as gmail_values
 from gmail.errors import GoogleError
@@ -37,6 +38,8 @@ log = structlog.get_logger("collect")
 
 FETCH_ROUNDS = 3
 """What the rules want may change while mail is fetched: a message before it opened the thread."""
+LOOKS_AHEAD = 8
+"""Accounts that catch up at one time; more of them look ahead one after the other."""
 PART = 50
 """Ids in one transaction: bounds memory, and what a crash repeats."""
 NOT_THERE_YET = timedelta(seconds=3)
@@ -83,6 +86,7 @@ class Collecting:
         self._database = database
         self._fetching = fetching
         self._auto_bcc_domain = auto_bcc_domain
+        self._ahead = ThreadPoolExecutor(LOOKS_AHEAD, thread_name_prefix="look-ahead")
 
     def take(
         self, account: Account, mailbox: Mailbox, changes: Changes, counts: Counts, finish: Finish
@@ -118,33 +122,11 @@ class Collecting:
         wanted = [message_id for message_id in ids if _open(known.get(message_id), again=False)]
         self._collect(account, mailbox, wanted, known, counts, finish)
 
-    def retry_due(self, account: Account, mailbox: Mailbox, counts: Counts) -> None:
-        """Try again what failed before and is due."""
-        with self._database.session() as session:
-            due = session.exec(
-                select(Decision.gmail_id)
-                .where(
-                    Decision.account_id == account.id,
-                    Decision.outcome == Outcome.FAILED,
-                    col(Decision.next_try_at) <= now(),
-                )
-                .order_by(col(Decision.next_try_at))
-                .limit(MOST_RETRIES_AT_ONCE)
-            ).all()
-        if due:
-            self.collect(account, mailbox, due, counts)
-
     def _decided(self, account_id: str, ids: Sequence[str]) -> dict[str, Decision]:
-        if not ids:
-            return {}
         with self._database.session() as session:
-            rows = session.exec(
-                select(Decision).where(
-                    Decision.account_id == account_id, col(Decision.gmail_id).in_(list(ids))
-                )
-            ).all()
+            found = decisions.of(session, account_id, ids)
             session.expunge_all()
-        return {row.gmail_id: row for row in rows}
+        return found
 
     def _collect(
         self,
@@ -156,23 +138,29 @@ class Collecting:
         finish: Finish | None,
         threads: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        parts = list(_parts(ids)) or [()]
-        for part in parts:
-            last = part is parts[-1]
-            if part or finish:
-                self._part(account, mailbox, part, known, counts, finish if last else None, threads)
+        """In parts; while one is decided, fetched and kept, the next one is looked at."""
+        parts = list(_parts(ids))
+        if not parts:
+            if finish:
+                self._file(account, {}, {}, {}, known, counts, finish)
+            return
+        looks = mailbox.look_many(parts[0])
+        for number, part in enumerate(parts, start=1):
+            following = self._ahead.submit(mailbox.look_many, parts[number]) if number < len(parts) else None
+            found = dict(zip(part, looks, strict=True))
+            self._part(account, mailbox, found, known, counts, finish if following is None else None, threads)
+            looks = following.result() if following else []
 
     def _part(
         self,
         account: Account,
         mailbox: Mailbox,
-        ids: Sequence[str],
+        looks: dict[str, gmail_values.Headline | GoogleError],
         known: dict[str, Decision],
         counts: Counts,
         finish: Finish | None,
         threads: Mapping[str, str],
     ) -> None:
-        looks = dict(zip(ids, mailbox.look_many(ids) if ids else (), strict=True))
         errors_ = {one: found for one, found in looks.items() if isinstance(found, GoogleError)}
         items = {
             one: Item(_headline(found)) for one, found in looks.items() if not isinstance(found, GoogleError)
@@ -254,6 +242,20 @@ class Collecting:
             if finish:
                 finish(session, row)
         return unfetched
+
+
+def due_again(session: Session, account_id: str) -> Sequence[str]:
+    """Ids that failed before and are due again."""
+    return session.exec(
+        select(Decision.gmail_id)
+        .where(
+            Decision.account_id == account_id,
+            Decision.outcome == Outcome.FAILED,
+            col(Decision.next_try_at) <= now(),
+        )
+        .order_by(col(Decision.next_try_at))
+        .limit(MOST_RETRIES_AT_ONCE)
+    ).all()
 
 
 def _open(decision: Decision | None, *, again: bool) -> bool:

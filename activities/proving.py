@@ -12,7 +12,7 @@ from temporalio import activity
 
 from activities import listing, outcomes
 from activities.beating import beating
-from activities.collecting import Collecting, Counts
+from activities.collecting import Collecting, Counts, NotCollecting
 from activities.mailboxes import Mailboxes
 from crm import accounts, timeline
 from gmail.budget import Priority
@@ -69,6 +69,9 @@ class Proving:
                 found = listing.listed(self._database, account_id, mailbox, since)
                 part = tuple(reversed(found.missing))[:MOST_REPAIRED]
                 self._collecting.collect(account, mailbox, part, counts)
+        except NotCollecting:
+            with self._database.session() as session:
+                return outcomes.report(session, session.get_one(Account, account_id))
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, account_id)

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities import listing, outcomes
 from activities.beating import beating
-from activities.collecting import Collecting, Counts
+from activities.collecting import Collecting, Counts, NotCollecting
 from activities.mailboxes import Mailboxes
 from crm import accounts, timeline
 from gmail.budget import Priority
@@ -59,6 +59,9 @@ class Recovering:
                 while done < len(missing) and (done == 0 or time.monotonic() < until):
                     self._collecting.collect(account, mailbox, missing[done : done + PART], counts)
                     done += PART
+        except NotCollecting:
+            with self._database.session() as session:
+                return outcomes.report(session, session.get_one(Account, account.id))
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, account.id)

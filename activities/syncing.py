@@ -14,7 +14,7 @@ from temporalio import activity
 from activities import outcomes
 from activities.beating import beating
 from activities.changes import Changes
-from activities.collecting import Collecting, Counts
+from activities.collecting import Collecting, Counts, NotCollecting, due_again
 from activities.mailboxes import Mailboxes
 from crm import accounts
 from gmail import errors
@@ -54,22 +54,26 @@ class Syncing:
             start = value.cursor or account.history_id
             if account.state not in COLLECTING_STATES or start is None:
                 return outcomes.report(session, account)
+            due = due_again(session, account.id)
         mailbox = self._mailboxes.of(account, Priority.CATCH_UP if value.catching_up else Priority.SYNC)
         round_ = _Round(own_cursor=value.cursor is None, cursor=start)
         try:
             with beating():
-                self._collecting.retry_due(account, mailbox, round_.counts)
+                if due:
+                    self._collecting.collect(account, mailbox, due, round_.counts)
                 self._follow(account, mailbox, round_)
         except errors.HistoryExpired:
             return self._expired(account.id, mailbox)
+        except NotCollecting:
+            log.info("collecting_ended", account=account.id)
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, account.id)
                 return outcomes.refused(session, account, error, **round_.facts())
+        if round_.report is not None:
+            return round_.report
         with self._database.session() as session:
-            account = session.get_one(Account, account.id)
-            lapsed = account.watch_expires_at is not None and account.watch_expires_at < now()
-            return outcomes.report(session, account, upkeep_at=now() if lapsed else None, **round_.facts())
+            return outcomes.report(session, session.get_one(Account, account.id), **round_.facts())
 
     def _follow(self, account: Account, mailbox: Mailbox, round_: _Round) -> None:
         """Page after page, also empty ones, until the end or the end of the round's time."""
@@ -88,6 +92,10 @@ class Syncing:
                 if last:
                     row.last_synced_at, row.dirty_since = now(), None
                     outcomes.works(session, row)
+                    lapsed = row.watch_expires_at is not None and row.watch_expires_at < now()
+                    round_.report = outcomes.report(
+                        session, row, upkeep_at=now() if lapsed else None, **round_.facts()
+                    )
 
             self._collecting.take(account, mailbox, changes, round_.counts, finish)
             if token is None:
@@ -126,6 +134,7 @@ class _Round:
         self.drafts = False
         self.more = False
         self.counts = Counts()
+        self.report: Report | None = None
 
     def saw(self, page: HistoryPage, changes: Changes) -> None:
         self.history_id = page.history_id
