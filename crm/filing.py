@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from sqlmodel import Session, col, select
 
-from crm import events, identity, policy
+from crm import events, identity, policy, suppressions
 from crm.addresses import domain_of
 from crm.attachments import StoredAttachment
+from crm.facts import load_location_world
 from crm.headline import Headline
 from crm.keeping import Item, Keeper, locks_of
 from crm.outbound import set_status
-from crm.world import author_key, load_location_world, people
+from crm.world import author_key, people
 from mail import bounce
 from mail.bounce import Bounce
 from mail.message import Address, Mail
@@ -108,7 +109,10 @@ def _mark_recipient(session: Session, token: str | None, notice: Bounce) -> None
     if recipient is not None:
         recipient.state, recipient.reason, recipient.at = RecipientState.BOUNCED, notice.reason, now()
         session.add(recipient)
-        events.emit(session, _location_of(session, recipient), events.CAMPAIGN_UPDATED, recipient.campaign_id)
+        location_id = _location_of(session, recipient)
+        events.emit(session, location_id, events.CAMPAIGN_UPDATED, recipient.campaign_id)
+        if notice.permanent and suppressions.is_missing_mailbox(notice.status, ""):
+            suppressions.add(session, location_id, recipient.email, suppressions.NO_SUCH_ADDRESS)
 
 
 def _location_of(session: Session, recipient: CampaignRecipient) -> str:

@@ -35,7 +35,7 @@ from mail.addresses import read_addresses
 from mail.headers import raw_value
 from mail.message import Mail
 from mail.references import read_message_id
-from models import MatchKey, Message
+from models import MatchKey
 
 ORIGINAL_ID_HEADERS = ("X-Gmail-Original-Message-ID", "X-Google-Original-Message-ID", "X-Original-Message-ID")
 ORIGINAL_AUTHOR_HEADERS = ("X-Original-From", "X-Original-Sender")
@@ -204,7 +204,7 @@ def find_matches(
     return Matches(stamped, found)
 
 
-# OFFSET 0: one index probe per key, also before a young table has statistics (see crm.world).
+# OFFSET 0: one index probe per key, also before a young table has statistics (see crm.facts).
 _MATCHES = sql(
     """
 SELECT false, i.key, m.id, CASE WHEN i.key LIKE 'weak:%' THEN left(m.text, 20000) END,
@@ -218,14 +218,6 @@ SELECT true, stamp, id, from_email, false
   FROM messages WHERE stamp = ANY(:stamps) AND location_id = :location_id
 """
 )
-
-
-def match(session: Session, location_id: str, mail: Mail, account_id: str | None = None) -> Message | None:
-    """The message that one mail already is, or None; takes the mail's lock."""
-    keys = keys_of(mail)
-    lock_keys(session, location_id, [keys.lock])
-    found = find_matches(session, location_id, [keys], account_id).find(keys, mail.text)
-    return session.get(Message, found) if found else None
 
 
 def claim_keys(session: Session, location_id: str, claims: Sequence[tuple[str, str]]) -> None:

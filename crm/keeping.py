@@ -32,13 +32,14 @@ from crm import (
 from crm.addresses import domain_of, email_key
 from crm.attachments import StoredAttachment
 from crm.bulk import Rows
+from crm.case import NewContact, Verdict
+from crm.facts import load_world
 from crm.headline import Headline
 from crm.identity import MailKeys
 from crm.notices import NoticeEffect
-from crm.policy import NewContact, Verdict
 from crm.recording import NewMessage
 from crm.replies import Answer
-from crm.world import NEW_CONTACT, NEW_MESSAGE, NEW_THREAD, World, ancestors, id_key, load_world, people
+from crm.world import NEW_CONTACT, NEW_MESSAGE, NEW_THREAD, World, ancestors, id_key, people
 from mail import bounce, classify
 from mail.message import Mail
 from models import Account, Decision, GmailMessage, GmailThread, Message, Participant
@@ -109,24 +110,6 @@ def _count_sent(session: Session, account: Account, headlines: Sequence[Headline
     ]
     if sent:
         ledger.count_sent(session, account.email_key, sent)
-
-
-def keep(
-    session: Session,
-    account: Account,
-    headline: Headline,
-    mail: Mail,
-    verdict: Verdict,
-    raw_blob: str | None = None,
-    attachments: Sequence[StoredAttachment] = (),
-    auto_bcc_domain: str = "",
-) -> Message:
-    """Keep one message as decided; the existing one where the mail is here already."""
-    item = Item(headline, mail, raw_blob, attachments)
-    identity.lock_keys(session, account.location_id, locks_of([item], auto_bcc_domain))
-    world = load_world(session, account, [headline], auto_bcc_domain, {headline.gmail_id: mail})
-    (filed,) = Keeper(session, account.location_id, world, account).keep([(item, verdict)])
-    return session.get_one(Message, filed.message_id)
 
 
 def locks_of(items: Sequence[Item], auto_bcc_domain: str) -> set[str]:

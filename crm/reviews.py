@@ -19,9 +19,9 @@ from sqlmodel import Session, col, func, select, tuple_, update
 
 from crm import events, policy, timeline
 from crm.addresses import email_key
+from crm.case import Case
+from crm.facts import load_world
 from crm.headline import Headline
-from crm.policy import Case
-from crm.world import load_world
 from mail.message import Address, Mail
 from models import Account, Decision, GmailMessage, Message, Participant, Review, Thread
 from models.columns import now

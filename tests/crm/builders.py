@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from sqlmodel import Session
 
 from crm import contacts, keeping, policy, users
+from crm.facts import load_world
 from crm.headline import Headline
 from crm.keeping import Filed, Item
-from crm.world import load_world
 from mail.message import Mail
 from mail.parse import parse, parse_headers
 from models import Account, Contact, Location, User

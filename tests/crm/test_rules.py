@@ -9,8 +9,9 @@ import pytest
 
 from crm import policy
 from crm.addresses import mailbox_key
+from crm.case import Verdict
 from crm.headline import Headline
-from crm.policy import Verdict, decide, decide_page
+from crm.policy import decide, decide_page
 from crm.world import ContactRef, KnownMessage, Pause, ThreadRef, World, id_hash
 from mail.parse import parse
 from models.states import Direction, InboundScope
