@@ -20,6 +20,11 @@ def as_list(value: Any) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]
 
 
+def one_line(value: Any) -> str:
+    """Text that can stand in a header field."""
+    return " ".join(str(value).splitlines())
+
+
 def mailbox_header(values: list[str]) -> str | tuple[Address, ...]:
     """Addresses for a header; plain ones are encoded properly, anything odd is kept as written."""
     out = []
@@ -40,23 +45,23 @@ def build(fields: dict[str, Any], now: float) -> bytes:
     headers` (pairs or a mapping) and `attachments` (`filename, content_type, content_base64, content_id?`)."""
     mail = EmailMessage(policy=SMTP)
     for key, header in ADDRESS_FIELDS:
-        values = as_list(fields.get(key))
+        values = [one_line(value) for value in as_list(fields.get(key))]
         if values:
             mail[header] = mailbox_header(values)
-    mail["Subject"] = " ".join(str(fields.get("subject", "")).splitlines())
+    mail["Subject"] = one_line(fields.get("subject", ""))
     mail["Date"] = str(fields.get("date") or format_datetime(datetime.fromtimestamp(now, UTC)))
     sender = parseaddr(as_list(fields.get("from"))[0])[1] if fields.get("from") else ""
     if fields.get("message_id") != "":
         domain = sender.rpartition("@")[2] or "localhost"
         mail["Message-ID"] = str(fields.get("message_id") or make_msgid(domain=domain))
     if fields.get("in_reply_to"):
-        mail["In-Reply-To"] = str(fields["in_reply_to"])
+        mail["In-Reply-To"] = one_line(fields["in_reply_to"])
     references = as_list(fields.get("references"))
     if references:
-        mail["References"] = " ".join(references)
+        mail["References"] = one_line(" ".join(references))
     extra = fields.get("headers") or []
     for name, value in extra.items() if isinstance(extra, dict) else extra:
-        mail[str(name)] = str(value)
+        mail[str(name)] = one_line(value)
     text, html = fields.get("text"), fields.get("html")
     mail.set_content(str(text if text is not None else "" if html else "Hello."))
     if html:

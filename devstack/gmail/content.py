@@ -9,7 +9,7 @@ from email.header import decode_header
 from email.message import Message as MimeMessage
 from email.parser import BytesParser
 from email.policy import compat32
-from email.utils import getaddresses, parsedate_to_datetime
+from email.utils import formataddr, getaddresses, parsedate_to_datetime
 
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 UNFOLD = re.compile(r"\n[ \t]+")
@@ -34,7 +34,7 @@ def decode_words(value: str) -> str:
             continue
         try:
             out.append(part.decode(charset or "latin-1", "replace"))
-        except LookupError:
+        except (LookupError, ValueError):
             out.append(part.decode("utf-8", "replace"))
     return "".join(out)
 
@@ -56,6 +56,11 @@ def parse_header_block(block: bytes) -> Pairs:
 def addresses(values: list[str]) -> list[tuple[str, str]]:
     """(name, address) of all mailboxes in header values."""
     return [(name, address) for name, address in getaddresses(values) if address]
+
+
+def written(name: str, address: str) -> str:
+    """`Name <address>` for a header, also where the address is not ASCII."""
+    return formataddr((name, address)) if address.isascii() else f"{name} <{address}>".strip()
 
 
 def subject_key(subject: str) -> str:
@@ -194,7 +199,7 @@ def decoded_text(part: MimeMessage) -> str:
     data = payload_bytes(part)
     try:
         return data.decode(part.get_content_charset() or "utf-8", "replace")
-    except LookupError:
+    except (LookupError, ValueError):
         return data.decode("utf-8", "replace")
 
 

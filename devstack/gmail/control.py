@@ -221,6 +221,13 @@ class GmailControl:
             self.call("open_many", count=count, prefix=prefix, domain=domain, messages=messages)["emails"]
         )
 
+    def open_granted(self, count: int, *, prefix: str, domain: str, history_start: int) -> dict[str, str]:
+        """Empty accounts whose users consented to everything: refresh tokens by address."""
+        made = self.call(
+            "open_many", count=count, prefix=prefix, domain=domain, history_start=history_start, granted=True
+        )
+        return dict(zip(made["emails"], made["tokens"], strict=True))
+
     def send_as_user(
         self,
         email: str,

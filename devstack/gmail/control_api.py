@@ -294,7 +294,7 @@ class ControlApi:
         return {"ids": [message.id for message in made]}
 
     def op_open_many(self, args: Json) -> Json:
-        """Many accounts at once: count, prefix?, domain?, messages?, senders?."""
+        """Many accounts at once: count, prefix?, domain?, messages?, senders?, history_start?, granted? (tokens)."""
         opened = filling.open_many(
             self.world,
             int(args["count"]),
@@ -302,8 +302,13 @@ class ControlApi:
             domain=str(args.get("domain") or "corp.example"),
             messages=int(args.get("messages") or 0),
             senders=as_list(args.get("senders")) or ["lead@out.example"],
+            history_start=int(args.get("history_start") or 0),
         )
-        return {"emails": opened}
+        if not args.get("granted"):
+            return {"emails": opened}
+        client, now = next(iter(self.world.settings.clients.values())), self.world.clock.now()
+        tokens = [self.world.grants.give(email, client.id, client.project, now) for email in opened]
+        return {"emails": opened, "tokens": tokens}
 
     def op_send(self, args: Json) -> Json:
         """The user sends from Gmail's page: fields or raw, thread_id?, autosaves?."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from email.utils import formataddr
 from typing import Any
 
 from devstack.gmail import arrival, notices
 from devstack.gmail.compose import build
-from devstack.gmail.content import Content
+from devstack.gmail.content import Content, written
 from devstack.gmail.mailbox import Mailbox, Message
 from devstack.gmail.threads import find_thread
 from devstack.gmail.world import Outgoing, World, address_key
@@ -95,7 +94,7 @@ def answer_vacation(world: World, mailbox: Mailbox, content: Content, mail_from:
     answered[key] = now
     rules = mailbox.rules.vacation
     fields: dict[str, Any] = {
-        "from": formataddr((mailbox.name, mailbox.email)),
+        "from": written(mailbox.name, mailbox.email),
         "to": mail_from,
         "subject": str(rules.get("responseSubject") or f"Re: {content.get('Subject')}"),
         "text": str(rules.get("responseBodyPlainText") or ""),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 
 from devstack.gmail import ids
-from devstack.gmail.content import Content, newline_of, without_headers
+from devstack.gmail.content import Content, newline_of, without_headers, written
 from devstack.gmail.mailbox import Mailbox, Message
 from devstack.gmail.sending import check_thread
 from devstack.gmail.threads import find_thread
@@ -20,7 +20,7 @@ def stored_form(world: World, mailbox: Mailbox, raw: bytes) -> Content:
     drop: list[str] = []
     added: list[str] = []
     if not content.get("From"):
-        added.append(f"From: {formataddr((mailbox.name, mailbox.email))}")
+        added.append(f"From: {written(mailbox.name, mailbox.email)}")
     if not content.get("Date"):
         added.append(f"Date: {format_datetime(datetime.fromtimestamp(world.clock.now(), UTC))}")
     if world.behaviour.rewrite_message_id or not content.message_id:

@@ -64,12 +64,19 @@ def fill(
 
 
 def open_many(
-    world: World, count: int, *, prefix: str, domain: str, messages: int, senders: list[str]
+    world: World,
+    count: int,
+    *,
+    prefix: str,
+    domain: str,
+    messages: int,
+    senders: list[str],
+    history_start: int = 0,
 ) -> list[str]:
     """Open `count` accounts `<prefix><n>@<domain>` with some mail each; returns the addresses."""
     opened = []
     for i in range(count):
-        mailbox = world.create_mailbox(f"{prefix}{i}@{domain}")
+        mailbox = world.create_mailbox(f"{prefix}{i}@{domain}", history_start=history_start)
         fill(mailbox, messages, senders, seed=i)
         opened.append(mailbox.email)
     return opened

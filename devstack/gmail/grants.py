@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from devstack.gmail import ids
+from devstack.gmail.methods import FULL
 
 REVOKED = "Token has been expired or revoked."
+SWEEP_FROM = 10_000  # access tokens
+KEPT_S = 2 * 3600  # a token that expires so much earlier than a new one has expired
 
 
 @dataclass(slots=True)
@@ -61,25 +64,38 @@ class Grants:
     refresh: dict[str, RefreshToken] = field(default_factory=dict)
     access: dict[str, AccessToken] = field(default_factory=dict)
     consented: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    by_owner: dict[tuple[str, str], list[RefreshToken]] = field(default_factory=dict)
+    sweep_at: int = SWEEP_FROM
 
     def new_refresh(self, code: AuthCode, project: str, now: float, most: int) -> RefreshToken:
         """Mint a refresh token; of more than `most` per account and client the oldest dies silently."""
         token = RefreshToken(ids.token("1//0"), code.email, code.client_id, project, code.scopes, now)
         token.expires_at = now + code.lasts_s if code.lasts_s else 0.0
-        self.refresh[token.token] = token
-        alive = [
-            t
-            for t in self.refresh.values()
-            if t.email == code.email and t.client_id == code.client_id and not t.dead
-        ]
+        self.remember(token)
+        alive = [t for t in self.by_owner[(code.email, code.client_id)] if not t.dead]
         for old in alive[: max(0, len(alive) - most)]:
             old.dead = REVOKED
         return token
 
+    def give(self, email: str, client_id: str, project: str, now: float) -> str:
+        """A refresh token for all of a mailbox, as if the user had consented long ago."""
+        token = RefreshToken(ids.token("1//0"), email, client_id, project, (FULL,), now)
+        self.remember(token)
+        return token.token
+
+    def remember(self, token: RefreshToken) -> None:
+        """Keep a refresh token."""
+        self.refresh[token.token] = token
+        self.by_owner.setdefault((token.email, token.client_id), []).append(token)
+
     def new_access(
         self, email: str, client_id: str, project: str, scopes: tuple[str, ...], expires_at: float
     ) -> str:
-        """Mint an access token."""
+        """Mint an access token; now and then forget those that ended long before."""
+        if len(self.access) >= self.sweep_at:
+            limit = expires_at - KEPT_S
+            self.access = {key: known for key, known in self.access.items() if known.expires_at > limit}
+            self.sweep_at = max(SWEEP_FROM, 2 * len(self.access))
         token = ids.token("ya29.a0", 96)
         self.access[token] = AccessToken(email, client_id, project, frozenset(scopes), expires_at)
         return token

@@ -6,9 +6,9 @@ import html
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 
-from devstack.gmail.content import Content, addresses
+from devstack.gmail.content import Content, addresses, written
 from devstack.gmail.mailbox import Mailbox
 
 DAEMON = "Mail Delivery Subsystem <mailer-daemon@googlemail.com>"
@@ -135,7 +135,7 @@ def holiday_reply(name: str, email: str, original: Content, text: str, now: floa
     """An automatic answer as Exchange writes it: null sender, Auto-Submitted, X-Auto-Response-Suppress."""
     to = (original.get_all("Reply-To") or original.get_all("From") or [""])[0]
     return (
-        f"From: {formataddr((name, email))}\r\nTo: {to}\r\nSubject: Automatic reply: {original.get('Subject')}\r\n"
+        f"From: {written(name, email)}\r\nTo: {to}\r\nSubject: Automatic reply: {original.get('Subject')}\r\n"
         f"Auto-Submitted: auto-replied\r\nX-Auto-Response-Suppress: All\r\nPrecedence: bulk\r\n"
         f"In-Reply-To: {original.message_id}\r\nReferences: {original.message_id}\r\n"
         f"Message-ID: <{secrets.token_hex(10)}@{email.rpartition('@')[2]}>\r\nDate: {stamp(now)}\r\n"

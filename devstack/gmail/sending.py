@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime, formataddr, parseaddr
+from email.utils import format_datetime, parseaddr
 
 from devstack.gmail import delivery, ids, limits
-from devstack.gmail.content import Content, addresses, newline_of, without_headers
+from devstack.gmail.content import Content, addresses, newline_of, without_headers, written
 from devstack.gmail.errors import ApiError, invalid, not_found
 from devstack.gmail.mailbox import Mailbox, Message
 from devstack.gmail.threads import find_thread
@@ -74,7 +74,7 @@ def prepare(world: World, mailbox: Mailbox, raw: bytes, *, via: str) -> Outbound
         primary = next((s for s in mailbox.send_as.values() if s.default), None)
         sender = mailbox.email if primary is None or not primary.verified else primary.email
         drop += ["From", "Sender"]
-        header = formataddr((name or mailbox.name, sender))
+        header = written(name or mailbox.name, sender)
         added.append(b"From: " + header.encode("ascii", "replace"))
     if not content.get("Date"):
         added.append(f"Date: {now}".encode())

@@ -125,7 +125,7 @@ class StateFile:
         ]
         grants = world.grants
         for token in facts["refresh"]:
-            grants.refresh[token["token"]] = RefreshToken(**{**token, "scopes": tuple(token["scopes"])})
+            grants.remember(RefreshToken(**{**token, "scopes": tuple(token["scopes"])}))
         for key, token in facts["access"].items():
             grants.access[key] = AccessToken(**{**token, "scopes": frozenset(token["scopes"])})
         for email, project, scopes in facts["consented"]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-from email.utils import formataddr
 from typing import Any
 
 from devstack.gmail import arrival, drafts, sending
 from devstack.gmail.compose import as_list, build
-from devstack.gmail.content import Content, addresses
+from devstack.gmail.content import Content, addresses, written
 from devstack.gmail.mailbox import Mailbox, Message
 from devstack.gmail.world import World, address_key
 
@@ -26,7 +25,7 @@ def write(
 ) -> Message:
     """Write and send a mail; with `autosaves` Gmail saves that many drafts on the way."""
     if raw is None:
-        fields = {"from": formataddr((mailbox.name, mailbox.email)), **fields}
+        fields = {"from": written(mailbox.name, mailbox.email), **fields}
         raw = build(fields, world.clock.now())
     if not autosaves:
         return sending.send(world, mailbox, raw, thread_id=thread_id, via="ui")
@@ -77,16 +76,14 @@ def reply(
     content = message.content
     own = {address_key(address) for address in mailbox.send_as}
     asked = content.get_all("Reply-To") or content.get_all("From")
-    to = [formataddr(pair) for pair in addresses(asked) if address_key(pair[1]) not in own]
+    to = [written(*pair) for pair in addresses(asked) if address_key(pair[1]) not in own]
     if not to:
-        to = [
-            formataddr(pair) for pair in addresses(content.get_all("To")) if address_key(pair[1]) not in own
-        ]
+        to = [written(*pair) for pair in addresses(content.get_all("To")) if address_key(pair[1]) not in own]
     made: dict[str, Any] = {"to": to, "subject": prefixed(content.get("Subject"), "Re:"), **answered(message)}
     if everyone:
         taken = own | {address_key(email) for _, email in addresses(to)}
         others = addresses(content.get_all("To", "Cc"))
-        made["cc"] = [formataddr(pair) for pair in others if address_key(pair[1]) not in taken]
+        made["cc"] = [written(*pair) for pair in others if address_key(pair[1]) not in taken]
     made |= fields
     made["text"] = f"{fields.get('text', '')}{quote(message)}"
     return write(world, mailbox, made, thread_id=message.thread_id, autosaves=autosaves)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import formataddr
 from typing import Any
 from urllib.parse import quote, unquote
 
 from devstack.gmail import arrival, delivery, ui
 from devstack.gmail.compose import build
-from devstack.gmail.content import Content, addresses
+from devstack.gmail.content import Content, addresses, written
 from devstack.gmail.errors import ApiError
 from devstack.gmail.mailbox import SYSTEM_LABELS, Mailbox, Message
 from devstack.gmail.pages import page
@@ -134,11 +133,9 @@ class Webmail:
             own = {address.lower() for address in mailbox.send_as}
             content = message.content
             asked = content.get_all("Reply-To") or content.get_all("From")
-            to = [formataddr(pair) for pair in addresses(asked) if pair[1].lower() not in own]
-            to = to or [formataddr(pair) for pair in addresses(content.get_all("To"))]
-            others = [
-                formataddr(p) for p in addresses(content.get_all("To", "Cc")) if p[1].lower() not in own
-            ]
+            to = [written(*pair) for pair in addresses(asked) if pair[1].lower() not in own]
+            to = to or [written(*pair) for pair in addresses(content.get_all("To"))]
+            others = [written(*p) for p in addresses(content.get_all("To", "Cc")) if p[1].lower() not in own]
             fields["to"] = "" if mode == "forward" else ", ".join(to)
             fields["cc"] = ", ".join(item for item in others if item not in to) if mode == "reply-all" else ""
             fields["subject"] = ui.prefixed(content.get("Subject"), "Fwd:" if mode == "forward" else "Re:")
@@ -154,7 +151,7 @@ class Webmail:
         fields["text"] = form.get("text", "")
         if form.get("from"):
             sender = mailbox.send_as.get(form["from"].lower())
-            fields["from"] = formataddr(((sender.name if sender else "") or mailbox.name, form["from"]))
+            fields["from"] = written((sender.name if sender else "") or mailbox.name, form["from"])
         message = mailbox.messages.get(form.get("id", ""))
         if message is None:
             sent = ui.write(self.world, mailbox, fields)

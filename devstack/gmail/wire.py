@@ -56,7 +56,7 @@ Answer = Response | Awaitable[Response]
 
 def as_json(value: Any, status: int = 200) -> Response:
     """An answer with a JSON body."""
-    return Response(status, _ENCODER.encode(value).encode("utf-8", "surrogatepass"))
+    return Response(status, _ENCODER.encode(value).encode("utf-8", "replace"))
 
 
 def as_html(text: str, status: int = 200) -> Response:
