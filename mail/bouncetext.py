@@ -182,7 +182,7 @@ def read(mail: Mail) -> Reading:
     status = status_in(words)
     reason = _reason(own, recipients)
     code = smtp_code(reason) or next(filter(None, (smtp_code(line[:400]) for line in own)), None)
-    delayed = _is_delay(mail, folded)
+    delayed = _is_delay(mail, folded, status or code or "")
     evidence = (2 if failure or delayed else 0) + (1 if status or code else 0) + (1 if weight >= 3 else 0)
     if mail.embedded or len(returned) > 3:
         evidence += 1
@@ -216,10 +216,11 @@ def is_notice(mail: Mail, reading: Reading) -> bool:
     return header >= 2 and reading.evidence >= 2 and header + reading.evidence >= NOTICE_WEIGHT
 
 
-def _is_delay(mail: Mail, folded: str) -> bool:
+def _is_delay(mail: Mail, folded: str, code: str) -> bool:
     if notices.has_delay_subject(mail):
         return not (_FINAL.search(folded) and not _DELAY.search(folded))
-    return _DELAY.search(folded) is not None and _FINAL.search(folded) is None
+    # Words such as "retry" are advice to the reader where the server has refused for good.
+    return not code.startswith("5") and _DELAY.search(folded) is not None and _FINAL.search(folded) is None
 
 
 def _returned_at(lines: Sequence[str]) -> int:

@@ -129,3 +129,20 @@ def test_s19_headers_alone_show_a_delay() -> None:
 )
 def test_s9_headers_of_strangers_mail_show_no_notice(pairs: list[tuple[str, str]]) -> None:
     assert not classify.headers_suffice_notice(parse_headers(pairs))
+
+
+def test_s20_a_refusal_that_advises_to_send_again_is_a_bounce() -> None:
+    raw = (
+        b"From: MAILER-DAEMON@mx.example.net\r\nTo: bob@example.com\r\nReturn-Path: <>\r\nSubject: Returned mail\r\n\r\n"
+        b"Check the address, then retry; the server will try again.\r\n\r\n"
+        b"<carl@example.org>\r\n550 5.1.1 User unknown\r\n"
+    )
+    assert classify.kind(parse(raw)) == "bounce"
+
+
+def test_s20_a_notice_in_prose_without_a_refusal_is_a_delay() -> None:
+    raw = (
+        b"From: MAILER-DAEMON@mx.example.net\r\nTo: bob@example.com\r\nReturn-Path: <>\r\nSubject: Notice\r\n\r\n"
+        b"Your message could not be delivered yet. The server will keep trying.\r\n\r\n<carl@example.org>\r\n"
+    )
+    assert classify.kind(parse(raw)) == "delay"
