@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     append_gmail_signature: bool = False
     campaign_connections: int = Field(4, ge=1, le=50)
     campaign_mails_per_minute_per_domain: int = Field(6000, ge=1)
-    campaign_retry_s: float = Field(15.0, gt=0)
+    campaign_retry_s: float = Field(5.0, gt=0)
 
     # Webhooks out
     webhook_timeout_s: float = Field(15.0, gt=0)

@@ -21,7 +21,7 @@ from models.ids import new_id
 from models.states import CampaignState, Direction, MessageStatus, RecipientState, Role
 
 S = RecipientState
-MOST_TRIES = 7
+MOST_TRIES = 8
 GROWTH = 4
 LONGEST_PAUSE = timedelta(hours=4)
 LONGEST_WAIT_FOR_PROVIDER = timedelta(minutes=15)
