@@ -133,7 +133,8 @@ def test_s9_headers_of_strangers_mail_show_no_notice(pairs: list[tuple[str, str]
 
 def test_s20_a_refusal_that_advises_to_send_again_is_a_bounce() -> None:
     raw = (
-        b"From: MAILER-DAEMON@mx.example.net\r\nTo: bob@example.com\r\nReturn-Path: <>\r\nSubject: Returned mail\r\n\r\n"
+        b"From: MAILER-DAEMON@mx.example.net\r\nTo: bob@example.com\r\nReturn-Path: <>\r\n"
+        b"Subject: Returned mail\r\n\r\n"
         b"Check the address, then retry; the server will try again.\r\n\r\n"
         b"<carl@example.org>\r\n550 5.1.1 User unknown\r\n"
     )
