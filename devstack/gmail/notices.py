@@ -19,12 +19,16 @@ TRUNCATE_AT = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a mail did not reach somebody: an enhanced status such as 5.1.1, and what the other server said."""
+    """Why a mail did not reach somebody: an enhanced status such as 5.1.1, and what the other server said.
+
+    Without `report` the notice's delivery-status part is empty, as Google sometimes sends it.
+    """
 
     recipient: str
     status: str
     said: str
     delayed: bool = False
+    report: bool = True
 
     @property
     def heading(self) -> str:
@@ -92,7 +96,9 @@ def google_report(mailbox: Mailbox, original: Content, failure: Failure, now: fl
         f'--{related}\r\nContent-Type: image/png; name="icon.png"\r\n'
         f'Content-Disposition: attachment; filename="icon.png"\r\nContent-Transfer-Encoding: base64\r\n'
         f"Content-ID: <icon.png>\r\n\r\n{ICON}\r\n--{related}--\r\n"
-        f"--{outer}\r\nContent-Type: message/delivery-status\r\n\r\n" + "\r\n".join(status) + "\r\n"
+        f"--{outer}\r\nContent-Type: message/delivery-status\r\n\r\n"
+        + ("\r\n".join(status) if failure.report else "")
+        + "\r\n"
         f"\r\n--{outer}\r\nContent-Type: message/rfc822\r\n\r\n"
     )
     return head.encode() + returned + f"\r\n--{outer}--\r\n".encode()

@@ -54,7 +54,9 @@ class Outside:
     ) -> None:
         world = self.world
         now = world.clock.now()
-        failure = notices.Failure(recipient, person.status or "5.1.1", person.reason or NOT_FOUND)
+        failure = notices.Failure(
+            recipient, person.status or "5.1.1", person.reason or NOT_FOUND, report=person.report
+        )
         if person.on_mail in ("bounce", "delay", "refuse") and sending is not None:
             if person.on_mail != "bounce":
                 said = person.reason or NO_ANSWER

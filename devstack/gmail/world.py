@@ -24,7 +24,7 @@ class Person:
 
     `on_mail`: `accept`, `answer`, `holiday`, `bounce` (Gmail learns it at once), `remote_bounce` (their own server
     writes it later), `delay`, or `refuse` (their server takes no mail: "Delivery incomplete", and no more).
-    `email` may be `*@domain`. Times are seconds.
+    `email` may be `*@domain`; without `report` Gmail's failure notice has an empty report. Times are seconds.
     """
 
     email: str
@@ -34,6 +34,7 @@ class Person:
     after_s: float = 0.0
     status: str = ""
     reason: str = ""
+    report: bool = True
 
 
 @dataclass(slots=True)
@@ -111,6 +112,8 @@ class World:
         key = address_key(email)
         known = self.find(email)
         if known is not None:
+            for alias in aliases:
+                self.add_alias(known, alias)
             return known
         start = history_start or random.randrange(1_000_000, 90_000_000)
         mailbox = Mailbox(email, name or email.split("@")[0], self.clock, start, self._changed)

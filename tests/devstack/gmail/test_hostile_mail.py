@@ -15,7 +15,8 @@ BOB = "bob@gmail.com"
 NESTED = (
     b"--b1\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\xff\r\n"
     b"Content-Type: multipart/alternative; boundary=q\r\n\r\n"
-    b"--q\r\nContent-Type: text/html; charset=utf-7\r\n\r\n<p>x\r\n--q--\r\n--b1\r\nContent-Type: message/delivery-status\r\n\r\nA: b\r\n\r\nC: d\r\n--b1--\r\n"
+    b"--q\r\nContent-Type: text/html; charset=utf-7\r\n\r\n<p>x\r\n--q--\r\n"
+    b"--b1\r\nContent-Type: message/delivery-status\r\n\r\nA: b\r\n\r\nC: d\r\n--b1--\r\n"
 )
 PIECES = [
     *(

@@ -90,6 +90,16 @@ def test_a_bounce_is_written_as_gmail_does_and_joins_the_thread(gmail: GmailCont
     assert sent["message_id"] in str(returned)
 
 
+def test_a_notice_may_have_an_empty_report(gmail: GmailControl, bob: Rest) -> None:
+    gmail.person(LEAD, on_mail="bounce", report=False)
+    write(gmail)
+    (notice,) = arrival(gmail)
+    assert b"Action:" not in notice["raw"]
+    report = notice["raw"].split(b"Content-Type: message/delivery-status\r\n\r\n")[1].split(b"\r\n--")[0]
+    assert report.strip() == b""
+    assert message_from_bytes(notice["raw"])["X-Failed-Recipients"] == LEAD
+
+
 @pytest.mark.parametrize("on_mail", ["delay", "refuse"])
 def test_a_delay_says_delivery_incomplete_and_names_no_failed_recipient(
     gmail: GmailControl, bob: Rest, on_mail: str
