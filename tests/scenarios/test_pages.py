@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -13,13 +14,16 @@ from devstack.story import LocationInStory, Story, UserInStory, eventually, uniq
 pytestmark = pytest.mark.servers
 
 PATIENCE_MS = 60_000
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+"""As .ci/chromium provides it."""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        found = next(path for name in CHROMIUMS if (path := shutil.which(name)))
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield chromium
         chromium.close()
 
