@@ -53,13 +53,14 @@ class SwitchWorkflow:
         until = workflow.now() + LONGEST
         tries = 0
         while True:
-            report = await self._try(step, last=workflow.now() >= until)
+            last = workflow.now() >= until
+            report = await self._try(step, last=last)
             workflow.set_current_details(
                 f"Switch to {account_id}: **{report.outcome}** {report.reason or ''}"
             )
             if report.outcome is SwitchOutcome.DONE:
                 await self._tell(report.tell)
-            if report.outcome is not SwitchOutcome.LATER:
+            if last or report.outcome is not SwitchOutcome.LATER:
                 return report.outcome
             tries += 1
             try:
