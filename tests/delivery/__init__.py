@@ -1,0 +1,1 @@
+"""What leaves otherwise than through Gmail."""
