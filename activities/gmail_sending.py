@@ -114,8 +114,7 @@ class GmailSender:
         mailbox = self._mailbox_of(progress.account_id, Priority.INTERACTIVE)
         if progress.sent_gmail_id is None:
             progress = self._send_draft(message_id, mailbox, progress)
-        self._read_back(message_id, mailbox, progress)
-        return Next(Way.DONE)
+        return self._read_back(message_id, mailbox, progress)
 
     def _send_draft(self, message_id: str, mailbox: Mailbox, progress: _Progress) -> _Progress:
         draft_id = progress.draft_id
@@ -184,14 +183,18 @@ class GmailSender:
                 return self._read(message_id)
         raise _Unaccounted
 
-    def _read_back(self, message_id: str, mailbox: Mailbox, progress: _Progress) -> None:
-        """Gmail rewrote the Message-ID, and perhaps the From: record what the copy says."""
+    def _read_back(self, message_id: str, mailbox: Mailbox, progress: _Progress) -> Next:
+        """Gmail rewrote the Message-ID, and perhaps the From: record what the copy says.
+
+        A fresh id may not be there for some seconds; it has left all the same, so in the end it is recorded without.
+        """
         assert progress.sent_gmail_id is not None
-        headline: Headline | None
+        headline: Headline | None = None
         try:
             headline = mailbox.look(progress.sent_gmail_id)
         except NotFound:
-            headline = None  # deleted already, or not shown yet: it has left all the same
+            if (lookups := self._count_lookup(message_id)) < MOST_LOOKUPS:
+                return Next(Way.WAIT, now() + LOOKUP_PAUSE * lookups, "Gmail does not show the copy yet")
         mail = parse_headers(headline.headers) if headline else None
         with self._database.session() as session:
             message = leaving.locked(session, message_id)
@@ -207,6 +210,13 @@ class GmailSender:
             if mail is not None:
                 keys = identity.keys_of(mail)
                 identity.claim_keys(session, message.location_id, [(key, message.id) for key in keys.all])
+        return Next(Way.DONE)
+
+    def _count_lookup(self, message_id: str) -> int:
+        with self._database.session() as session:
+            message = leaving.locked(session, message_id)
+            message.lookups += 1
+            return message.lookups
 
     def _take_back(self, message_id: str) -> Next:
         progress = self._read(message_id)
@@ -217,8 +227,7 @@ class GmailSender:
                 mailbox.delete_draft(draft_id)
             except NotFound:
                 progress = self._found_in_sent(message_id, mailbox, progress)
-                self._read_back(message_id, mailbox, progress)
-                return Next(Way.DONE)
+                return self._read_back(message_id, mailbox, progress)
         self._forget_draft(message_id)
         return Next(Way.WAIT, now(), "goes on from the new address")
 

@@ -232,13 +232,13 @@ def play(console: Console | None = None) -> int:
     console.print("[bold]The story of a lead[/bold], on the whole system with throw-away state\n")
     try:
         with Stack.start(tell=lambda title, what: console.print(f"[dim]  {title}: {what}[/dim]")) as stack:
-            return _play(Story(stack), stack, console, started)
+            return play_on(Story(stack), stack, console, started)
     except PartError as error:
         console.print(f"[bold red]The system did not start:[/bold red] {error}")
         return 1
 
 
-def _play(story: Story, stack: Stack, console: Console, started: float) -> int:
+def play_on(story: Story, stack: Stack, console: Console, started: float) -> int:
     location = story.location("Archer Kitchens")
     ann = location.user("ann@archer-kitchens.example", "Ann Archer")
     scene = Scene(story, stack, ann, location.contact("Lea Lead", "lea@lead.example"))

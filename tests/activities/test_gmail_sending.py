@@ -86,6 +86,23 @@ def test_s11_an_answer_is_in_the_thread_of_what_it_answers(ann: Desk) -> None:
     assert ann.message(answer).references == [ann.message(first).message_id_header]
 
 
+def test_s11_a_copy_that_gmail_does_not_show_yet_is_read_back_later(
+    ann: Desk, control: GmailControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gmail_sending, "LOOKUP_PAUSE", timedelta(milliseconds=20))
+    message_id = ann.queue(title := subject())
+    control.fault(
+        "gmail.users.messages.get",
+        times=2,
+        status=404,
+        reason="notFound",
+        message="Requested entity was not found.",
+    )
+    assert ann.settle(message_id) == MessageStatus.SENT
+    (copy,) = ann.in_sent(title)
+    assert ann.message(message_id).message_id_header == copy["message_id"]
+
+
 @pytest.mark.parametrize("drop", ["before", "after"])
 @pytest.mark.parametrize("call", CALLS)
 def test_s27_a_connection_cut_at_any_call_sends_it_once(
