@@ -98,8 +98,11 @@ def erase_account(session: Session, account: Account) -> Erasure:
 
 def doomed(session: Session, limit: int = 500) -> list[str]:
     """Keys of blobs to remove now: those of erased messages that no other message has."""
-    keys = session.exec(select(DoomedBlob.key).order_by(col(DoomedBlob.key)).limit(limit)).all()
-    return sorted(set(keys) - _referenced(session, keys))
+    keys = session.exec(select(DoomedBlob.key).order_by(col(DoomedBlob.since)).limit(limit)).all()
+    needed = _referenced(session, keys)
+    if needed:
+        forget(session, sorted(needed))  # another message has come to share it since
+    return sorted(set(keys) - needed)
 
 
 def forget(session: Session, keys: Sequence[str]) -> None:
