@@ -59,6 +59,8 @@ def locked(session: Session, message_id: str) -> Message:
 
 def next_step(session: Session, message_id: str, limits: Limits) -> Next:
     """Decide what a message does now; takes its place, and writes `sending` before anything is done."""
+    if session.get(Message, message_id) is None:
+        return Next(Way.DONE)  # erased while it waited (S29)
     message = locked(session, message_id)
     if message.campaign_id is not None:
         return Next(Way.DONE)  # it leaves with its campaign

@@ -7,11 +7,24 @@ import json
 import pytest
 from sqlmodel import func, select
 
-from crm import erasure, exporting
+from crm import erasure, exporting, leaving, outbound
 from crm.keeping import Item, file_page
+from crm.leaving import Way
 from crm.ledger import Limits
+from crm.outbound import OutboundDraft, Recipient
 from mail.parse import parse
-from models import Account, Contact, Conversation, Decision, Erasure, Message, Participant, Thread
+from models import (
+    Account,
+    Contact,
+    Conversation,
+    Decision,
+    Erasure,
+    Location,
+    Message,
+    Participant,
+    Thread,
+    User,
+)
 from tests.crm.builders import BCC_DOMAIN, Crm, headline, raw_mail
 
 pytestmark = pytest.mark.servers
@@ -119,3 +132,16 @@ def test_s29_an_export_holds_every_message_of_the_contact_with_the_mails_as_they
         assert len(json.loads(files["messages.json"].content)) == 2
         assert "account.json" in files
         assert "timeline.json" in files
+
+
+def test_s29_a_mail_that_waited_to_leave_when_its_contact_was_erased_ends(crm: Crm) -> None:
+    alice = crm.mailbox("alice@acme.com")
+    carl = crm.contact("carl@lead.com")
+    with crm.database.session() as session:
+        user = session.get_one(User, alice.user_id)
+        draft = OutboundDraft(kind="individual", to=[Recipient("carl@lead.com")], subject="Hi", text="Hello")
+        queued = outbound.queue(session, session.get_one(Location, crm.location.id), user, draft)
+    with crm.database.session() as session:
+        erasure.erase_contact(session, session.get_one(Contact, carl.id))
+    with crm.database.session() as session:
+        assert leaving.next_step(session, queued.id, Limits()).way is Way.DONE
