@@ -29,7 +29,7 @@ from environment import Environment
 from gmail import consent
 from models import Account, Contact, Decision, Location, Message, User
 from models.columns import now
-from workflows.values import AccountInput, Report, SyncInput
+from workflows.values import AccountInput, GapInput, Report, SyncInput
 
 
 @dataclass
@@ -78,7 +78,13 @@ class Mailroom:
             contacts.create(session, location_id, "Lea", [email])
         return email
 
-    def grant(self, user_id: str, mailbox: str, purpose: Purpose = Purpose.CONNECT) -> str:
+    def grant(
+        self,
+        user_id: str,
+        mailbox: str,
+        purpose: Purpose = Purpose.CONNECT,
+        account_id: str | None = None,
+    ) -> str:
         """The user gives consent; the id of the account that it belongs to."""
         verifier = consent.new_verifier()
         url = self.environment.consent.authorization_url("state", verifier)
@@ -90,7 +96,7 @@ class Mailroom:
                 session,
                 user_id,
                 purpose,
-                None,
+                account_id,
                 NewGrant(
                     subject=grant.subject,
                     email=grant.email,
@@ -114,6 +120,19 @@ class Mailroom:
 
     def sync(self, account_id: str, **more: Any) -> Report:
         return self.syncing.sync(SyncInput(account_id=account_id, **more))
+
+    def sync_to_the_end(self, account_id: str) -> None:
+        """As the account's workflow does: rounds, gaps, and what failed, until nothing is left to do."""
+        for _ in range(30):
+            report = self.sync(account_id)
+            while report.gap is not None:
+                report = self.recovering.fill(GapInput(account_id=account_id, gap=report.gap))
+            if report.state not in ("active", "recovering"):
+                return
+            if not (report.failed_step or report.more or report.retry_at):
+                return
+            self.hurry(account_id)
+        raise AssertionError(f"never came to an end: {report}")
 
     def account(self, account_id: str) -> Account:
         with self.environment.database.session() as session:
