@@ -59,7 +59,7 @@ def locked(session: Session, message_id: str) -> Message:
 
 def next_step(session: Session, message_id: str, limits: Limits) -> Next:
     """Decide what a message does now; takes its place, and writes `sending` before anything is done."""
-    if session.get(Message, message_id) is None:
+    if session.exec(select(Message.id).where(Message.id == message_id)).first() is None:
         return Next(Way.DONE)  # erased while it waited (S29)
     message = locked(session, message_id)
     if message.campaign_id is not None:
