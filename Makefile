@@ -46,7 +46,7 @@ soak: $(READY)
 
 ## make fuzz        the mail parser on hostile bytes (SECONDS=3600 SEED=n)
 fuzz: $(READY)
-	@$(BIN)/python -m tests.mail.fuzz --seconds $${SECONDS_:-3600} --seed $${SEED:-1}
+	@$(BIN)/python -m tests.mail.fuzz --seconds $(or $(SECONDS),3600) --seed $(or $(SEED),1)
 
 ## make bench       the budgets of the design, measured; writes bench/results.json
 bench: $(READY)
