@@ -69,7 +69,7 @@ def test_project_minute_and_day(gmail: GmailControl, bob: Rest) -> None:
 
 
 def test_too_many_requests_at_the_same_time(gmail: GmailControl, bob: Rest) -> None:
-    gmail.behaviour(concurrent_per_mailbox=2, latency_s=0.5)
+    gmail.behaviour(concurrent_per_mailbox=2, latency_s=1.5)
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: bob.http.get("profile"), range(6)))
     statuses = [answer.status_code for answer in answers]

@@ -185,7 +185,7 @@ def test_pushes_can_be_doubled_lost_late_and_numeric(
     assert len({body["message"]["messageId"] for body in endpoint.got}) == 1
     gmail.behaviour(push_duplicate_rate=0.0, push_lose_rate=1.0)
     gmail.publish(BOB, 12)
-    gmail.behaviour(push_lose_rate=0.0, push_delay_s=1.0)
+    gmail.behaviour(push_lose_rate=0.0, push_delay_s=2.0)
     gmail.publish(BOB, 13)
     gmail.behaviour(push_delay_s=0.0)
     gmail.publish(BOB, 14)
