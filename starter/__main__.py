@@ -11,7 +11,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from starter import accounts, mail, people, system
+from starter import accounts, campaigns, doctor, mail, people, system
 from starter.door import Options
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode="rich")
@@ -36,7 +36,15 @@ def options(
     context.obj = Options(api.rstrip("/") if api else None, key, location)
 
 
-for module, panel in ((accounts, "Mailboxes"), (mail, "Mail"), (people, "People"), (system, "System")):
+_PANELS = (
+    (accounts, "Mailboxes"),
+    (mail, "Mail"),
+    (campaigns, "Campaigns"),
+    (people, "People"),
+    (system, "System"),
+    (doctor, "System"),
+)
+for module, panel in _PANELS:
     for command in module.app.registered_commands:
         command.rich_help_panel = panel
     app.add_typer(module.app)

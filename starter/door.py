@@ -128,6 +128,14 @@ class Door:
         contact: Json = await self.get(f"/v1/contacts/{name}")
         return contact
 
+    async def wait_for(self, look: Callable[[], Awaitable[T | None]], pause_s: float) -> T:
+        """Ask again until there is an answer, however long it takes."""
+        while True:
+            found = await look()
+            if found is not None:
+                return found
+            await asyncio.sleep(pause_s)
+
     async def until(self, look: Callable[[], Awaitable[T | None]], what: str, wait_s: float) -> T:
         """Ask again until there is an answer, showing that we wait.
 

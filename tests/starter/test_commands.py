@@ -16,6 +16,7 @@ from models.states import AccountState
 from starter.__main__ import app
 from tests.api.builders import connected_account, inbound_mail
 from tests.api.running import RunningApi, Tenant, serve
+from tests.gmail.scripted import says, scripted_google
 
 pytestmark = pytest.mark.servers
 
@@ -170,3 +171,32 @@ def test_without_an_api_the_commands_use_the_database_itself(
     ready = call("ready")
     assert ready.exit_code == 1
     assert "Temporal does not answer" in ready.output
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "words"),
+    [
+        ("invalid_grant", "fine", "Google knows the client"),
+        ("invalid_client", "wrong", "Google refuses the client"),
+    ],
+)
+def test_the_doctor_tells_a_wrong_client_from_a_right_one(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str, state: str, words: str
+) -> None:
+    with scripted_google() as google:
+        google.on("/token", says({"error": error}, 400))
+        values = {
+            "DATABASE_URL": database,
+            "STATE_DIR": str(tmp_path),
+            "TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+            "TEMPORAL_ADDRESS": "127.0.0.1:9",
+            "GOOGLE_CLIENT_ID": "a-client",
+            "GOOGLE_CLIENT_SECRET": "its-secret",
+            "GOOGLE_TOKEN_URI": f"{google.url}/token",
+        }
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        shown = call("doctor").output
+    line = next(line for line in shown.splitlines() if "Google client" in line)
+    assert state in line
+    assert words in line
