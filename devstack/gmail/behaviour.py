@@ -56,6 +56,7 @@ class Behaviour:
     history_labels_rate: float = 1.0
     history_keep_s: float = 0.0
     latency_s: float = 0.0
+    gzip_answers: bool = False
     text_by_attachment_above: int = 0
     # writing
     json_request_max: int = 0
@@ -104,6 +105,7 @@ AWKWARD = {
     "text_by_attachment_above": 102_400,
     "json_request_max": 8_500_000,
     "full_syncs_per_minute": 10,
+    "gzip_answers": True,
     "units_per_user_minute": 6000,
     "concurrent_per_mailbox": 10,
     "latency_s": 0.005,

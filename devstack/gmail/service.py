@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from urllib.parse import unquote
 
 from devstack.gmail import discovery, limits
@@ -124,6 +125,9 @@ class GoogleApi:
             answer.cut = fault.cut
         entry.status = answer.status
         entry.bytes = len(answer.body)
+        if answer.body and self.world.behaviour.gzip_answers and not entry.batch and wants_gzip(request):
+            answer.body = gzip.compress(answer.body, 1)
+            answer.headers.append(("Content-Encoding", "gzip"))
         return answer
 
     def _perform(
@@ -208,3 +212,10 @@ class GoogleApi:
         if media and request.path.endswith("/drafts/send"):
             return "POST"
         return request.method
+
+
+def wants_gzip(request: Request) -> bool:
+    """Google compresses only for clients that name gzip in both headers. Google API: "Performance tips"."""
+    return "gzip" in request.headers.get("accept-encoding", "") and "gzip" in request.headers.get(
+        "user-agent", ""
+    )

@@ -272,3 +272,17 @@ def test_a_huge_json_request_gets_a_bare_page(gmail: GmailControl, bob: Rest) ->
     answer = bob.http.post("messages/send", json={"raw": "A" * 2000})
     assert answer.status_code == 400
     assert answer.text.startswith("<html>")
+
+
+def test_answers_may_be_compressed_for_clients_that_name_gzip_twice(gmail: GmailControl, bob: Rest) -> None:
+    gmail.behaviour(gzip_answers=True)
+    (message_id,) = gmail.insert(BOB, [{"raw": RAW}])
+    plain = bob.http.get(f"messages/{message_id}")
+    packed = bob.http.get(f"messages/{message_id}", headers={"User-Agent": "crm (gzip)"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.json()["id"] == plain.json()["id"] == message_id
+    assert (
+        google_client(gmail, BOB).users().messages().get(userId="me", id=message_id).execute()["id"]
+        == message_id
+    )
