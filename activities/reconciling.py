@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import func, or_
+from sqlalchemy import and_, func, or_
 from sqlmodel import col, select, update
 from temporalio import activity
 
@@ -26,8 +26,11 @@ log = structlog.get_logger("reconcile")
 
 BATCH = 500
 AT_A_TIME = 8
-STUCK_AFTER = timedelta(minutes=10)
-"""A connecting or failing account should have moved by then: its workflow may never have been started."""
+STUCK_AFTER = timedelta(minutes=20)
+"""An account that has something to do should have done it by then: its longest wait is ten minutes."""
+UNTOLD_AFTER = timedelta(minutes=1)
+FIRST_TOKEN_LASTS = timedelta(hours=1)
+"""Google's access tokens live for an hour."""
 
 
 class Reconciling:
@@ -52,11 +55,12 @@ class Reconciling:
             for account, news in zip(quiet, threads.map(self._has_news, quiet), strict=True):
                 (wake if news else calm).append(account.id)
         self._looked_at(calm, at)
-        wake += self._stuck(value, {account.id for account in quiet})
+        wake += self._stuck(value, set(wake))
+        consented = self._untold(value)
         after = quiet[-1].id if len(quiet) == BATCH else None
         if wake:
             log.info("reconcile_found_news", accounts=len(wake), looked_at=len(quiet))
-        return BatchReport(looked_at=len(quiet), wake=wake, after=after)
+        return BatchReport(looked_at=len(quiet), wake=wake, consented=consented, after=after)
 
     def _quiet(self, value: BatchInput) -> Sequence[Account]:
         before = now() - timedelta(seconds=value.interval_s)
@@ -93,21 +97,44 @@ class Reconciling:
                     update(Account).where(col(Account.id).in_(account_ids)).values(last_synced_at=at)
                 )
 
-    def _stuck(self, value: BatchInput, looked_at: set[str]) -> list[str]:
-        """Accounts that should have moved by themselves, once in each run: before the first batch."""
+    def _untold(self, value: BatchInput) -> list[str]:
+        """Accounts with a grant that their workflow was not told of: Temporal was away when it came.
+
+        Of a refused account only a newer grant counts, which the end of its first access token tells.
+        """
         if value.after is not None:
             return []
-        due = select(Decision.account_id).where(
-            Decision.outcome == Outcome.FAILED, col(Decision.next_try_at) < now() - STUCK_AFTER
+        connecting = and_(
+            col(Account.state) == AccountState.CONNECTING,
+            col(Account.state_changed_at) < now() - UNTOLD_AFTER,
+        )
+        refused = and_(
+            col(Account.state) == AccountState.REAUTHORIZATION_REQUIRED,
+            col(Account.access_token_expires_at) > col(Account.state_changed_at) + FIRST_TOKEN_LASTS,
+            col(Account.access_token_expires_at) < now() + FIRST_TOKEN_LASTS - UNTOLD_AFTER,
         )
         with self._database.session() as session:
-            found = session.exec(
-                select(Account.id).where(
-                    or_(
-                        col(Account.state).in_([AccountState.CONNECTING, AccountState.RECOVERING])
-                        & (col(Account.state_changed_at) < now() - STUCK_AFTER),
-                        (col(Account.state) == AccountState.ACTIVE) & col(Account.id).in_(due),
+            return list(
+                session.exec(
+                    select(Account.id).where(
+                        col(Account.refresh_token_encrypted).is_not(None), or_(connecting, refused)
                     )
                 )
-            ).all()
+            )
+
+    def _stuck(self, value: BatchInput, looked_at: set[str]) -> list[str]:
+        """Accounts that should have moved by themselves: their workflow was lost, or never started."""
+        if value.after is not None:
+            return []
+        late = now() - STUCK_AFTER
+        due = select(Decision.account_id).where(
+            Decision.outcome == Outcome.FAILED, col(Decision.next_try_at) < late
+        )
+        recovering = and_(col(Account.state) == AccountState.RECOVERING, col(Account.state_changed_at) < late)
+        active = and_(
+            col(Account.state) == AccountState.ACTIVE,
+            or_(col(Account.id).in_(due), col(Account.next_action_at) < late),
+        )
+        with self._database.session() as session:
+            found = session.exec(select(Account.id).where(or_(recovering, active))).all()
         return [account_id for account_id in found if account_id not in looked_at]

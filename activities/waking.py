@@ -71,7 +71,9 @@ class Waking:
                 await self._commands.gmail_changed(account_id, None)
 
         await asyncio.gather(*(wake(account_id) for account_id in value.account_ids))
-        return len(value.account_ids)
+        for account_id in value.consented:
+            await self._commands.account_consented(account_id)
+        return len(value.account_ids) + len(value.consented)
 
     @activity.defn(name="tell_switched")
     async def tell_switched(self, value: WakeInput) -> None:

@@ -32,11 +32,11 @@ class ReconcileWorkflow:
                 heartbeat_timeout=policies.HEARTBEAT,
                 retry_policy=policies.STEP_RETRY,
             )
-            if batch.wake:
+            if batch.wake or batch.consented:
                 await workflow.execute_activity(
                     "wake_accounts",
-                    WakeInput(account_ids=batch.wake),
-                    summary=f"Wake {len(batch.wake)} accounts",
+                    WakeInput(account_ids=batch.wake, consented=batch.consented),
+                    summary=f"Wake {len(batch.wake) + len(batch.consented)} accounts",
                     start_to_close_timeout=policies.PAGE_TIMEOUT,
                     retry_policy=policies.STEP_RETRY,
                 )

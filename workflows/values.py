@@ -208,13 +208,16 @@ class BatchReport(BaseModel):
 
     looked_at: int = 0
     wake: list[str] = []
+    consented: list[str] = []
+    """Accounts whose grant was stored, but whose workflow was never told."""
     after: str | None = None
 
 
 class WakeInput(BaseModel):
-    """Accounts to wake."""
+    """Accounts to wake; `consented`: those that have a grant which nobody told their workflow of."""
 
     account_ids: list[str]
+    consented: list[str] = []
 
 
 class MessageInput(BaseModel):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlmodel import select
 
 from crm.consents import Purpose
 from devstack.story import unique
-from models import AccountAlias, AccountPause
+from models import Account, AccountAlias, AccountPause
 from models.columns import now
 from tests.activities.mailroom import Mailroom
 from workflows.values import AccountInput, BatchInput, ContactsInput, GapInput, SwitchOutcome, SwitchStep
@@ -132,7 +134,7 @@ def test_s30_what_is_missing_is_found_repaired_and_said(room: Mailroom) -> None:
     account = room.connected()
     lead = room.contact(account.location_id)
     with room.environment.database.session() as session:
-        row = session.get_one(type(account), account.id)
+        row = session.get_one(Account, account.id)
         row.connected_at = row.created_at.replace(year=2020)
         session.add(row)
     an_hour_ago = int((now().timestamp() - 3600) * 1000)
@@ -154,6 +156,20 @@ def test_reconciliation_wakes_only_accounts_with_news(room: Mailroom) -> None:
     assert busy.id in report.wake
     assert quiet.id not in report.wake
     assert room.gmail.usage(mailbox=quiet.email)["units"] - before == 2
+
+
+def test_a_grant_that_no_workflow_was_told_of_is_found(room: Mailroom) -> None:
+    mailbox = f"{unique('ann')}@gmail.com"
+    room.gmail.create_mailbox(mailbox)
+    account_id = room.grant(room.user(room.location()), mailbox)
+    assert account_id not in room.reconciling.reconcile_batch(BatchInput(interval_s=0)).consented
+    with room.environment.database.session() as session:
+        row = session.get_one(Account, account_id)
+        row.state_changed_at -= timedelta(minutes=5)
+        session.add(row)
+    assert account_id in room.reconciling.reconcile_batch(BatchInput(interval_s=0)).consented
+    room.connecting.connect(AccountInput(account_id=account_id))
+    assert account_id not in room.reconciling.reconcile_batch(BatchInput(interval_s=0)).consented
 
 
 def test_s23_contacts_are_imported_enriched_and_never_deleted(room: Mailroom) -> None:
