@@ -64,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         context = await Context.build(settings)
         known = gmail_push.KnownMailboxes()
         app.state.context, app.state.known_mailboxes = context, known
-        context.feed.on_event(known.forget)
+        context.feed.on_account(known.forget)
         wakeup = WebhookWakeup(context)
         wakeup.start()
         context.feed.start()

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import psycopg
 import structlog
 
-from crm.events import CHANNEL
+from crm.events import ACCOUNT_CHANNEL, CHANNEL
 
 log = structlog.get_logger()
 RECONNECT_S = 1.0
@@ -25,6 +25,7 @@ class EventFeed:
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
         self._on_event: list[Callable[[str], None]] = []
+        self._on_account: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Begin to listen; where the database is away, try until it is back."""
@@ -33,6 +34,10 @@ class EventFeed:
     def on_event(self, call: Callable[[str], None]) -> None:
         """Call with the location's id at each event."""
         self._on_event.append(call)
+
+    def on_account(self, call: Callable[[], None]) -> None:
+        """Call whenever the state of an account has changed, or may have."""
+        self._on_account.append(call)
 
     async def close(self) -> None:
         """Stop listening."""
@@ -59,8 +64,13 @@ class EventFeed:
         for news in self._waiting.get(location_id, ()):
             news.set()
 
+    def _tell_of_account(self) -> None:
+        for call in self._on_account:
+            call()
+
     def _tell_all(self) -> None:
         """Something may have been missed while nobody listened: all look."""
+        self._tell_of_account()
         for location_id in list(self._waiting):
             self._tell(location_id)
 
@@ -71,11 +81,14 @@ class EventFeed:
                     self._url, autocommit=True, connect_timeout=5
                 )
                 async with connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
+                    await connection.execute(f"LISTEN {CHANNEL}; LISTEN {ACCOUNT_CHANNEL}")
                     self._tell_all()
                     while True:
                         async for notice in connection.notifies(timeout=CHECK_S):
-                            self._tell(notice.payload)
+                            if notice.channel == ACCOUNT_CHANNEL:
+                                self._tell_of_account()
+                            else:
+                                self._tell(notice.payload)
                         # A connection that died silently shows here.
                         await connection.execute("SELECT 1")
             except psycopg.Error as error:

@@ -19,7 +19,8 @@ from sqlmodel import Session, col, func, select
 from models import Event
 
 CHANNEL = "crm_events"
-"""NOTIFY channel; the payload is the location's id."""
+ACCOUNT_CHANNEL = "crm_accounts"
+"""NOTIFY channels, of all events and of those about accounts; the payload is the location's id."""
 
 ACCOUNT_STATE_CHANGED = "account.state_changed"
 MESSAGE_CREATED = "message.created"
@@ -48,8 +49,9 @@ _WRITE = text(
     " INSERT INTO events (location_id, type, at, resource_id, data)"
     " SELECT :location_id, type, clock_timestamp(), resource_id, data"
     " FROM jsonb_to_recordset(CAST(:noted AS jsonb)) AS n(type text, resource_id text, data jsonb)"
-    " RETURNING seq)"
-    " SELECT pg_notify(:channel, :location_id) FROM noted LIMIT 1"
+    " RETURNING type)"
+    " SELECT pg_notify(:channel, :location_id), CASE"
+    " WHEN (SELECT bool_or(type = :account_type) FROM noted) THEN pg_notify(:account_channel, :location_id) END"
 )
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('events/' || :location_id, 0))")
 
@@ -83,7 +85,16 @@ def _write_noted(session: AnySession) -> None:
             if location == location_id
         ]
         session.execute(_LOCK, {"location_id": location_id})
-        session.execute(_WRITE, {"location_id": location_id, "noted": json.dumps(rows), "channel": CHANNEL})
+        session.execute(
+            _WRITE,
+            {
+                "location_id": location_id,
+                "noted": json.dumps(rows),
+                "channel": CHANNEL,
+                "account_type": ACCOUNT_STATE_CHANGED,
+                "account_channel": ACCOUNT_CHANNEL,
+            },
+        )
     noted.clear()
 
 

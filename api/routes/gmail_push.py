@@ -33,8 +33,8 @@ class KnownMailboxes:
         self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._forgotten = 0
 
-    def forget(self, _location_id: str = "") -> None:
-        """Something has changed: ask the database again."""
+    def forget(self) -> None:
+        """An account has changed: ask the database again."""
         self._known.clear()
         self._forgotten += 1
 
