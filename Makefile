@@ -16,7 +16,8 @@ $(READY): requirements/dev.lock
 	@echo "Setting up .venv (about a minute the first time) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -c 'import sys; sys.exit("Python 3.11 or later is needed: make setup PYTHON=python3.11") if sys.version_info < (3, 11) else None'
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock \
+		2>.venv/pip.log || { cat .venv/pip.log >&2; exit 1; }
 	@touch $(READY)
 
 ## make up          the whole system on embedded parts, until Ctrl-C
