@@ -36,8 +36,7 @@ class AccountWorkflow:
         self._memory = value.memory or AccountMemory()
         carried = value.memory
         self._shown = (carried.state, carried.reason) if carried else None
-        self._alarm: asyncio.Task[None] | None = None
-        self._alarm_at: datetime | None = None
+        self._alarms: dict[datetime, asyncio.Task[None]] = {}
 
     @workflow.run
     async def run(self, value: AccountInput) -> None:
@@ -316,22 +315,19 @@ class AccountWorkflow:
         self._memory.not_before, self._memory.obeying = None, False
 
     def _set_alarm(self) -> None:
-        """The one timer: moved only where something is due before it rings."""
+        """A timer for what is due next, unless one rings before it; none is taken back, since each costs an action."""
         memory = self._memory
         due = policies.earlier_of(memory.look_at, memory.retry_at, memory.upkeep_at)
         wake = memory.not_before or (due if memory.state in COLLECTING else None)
-        if wake is None or (
-            self._alarm_at and self._alarm_at <= wake and self._alarm and not self._alarm.done()
-        ):
+        if wake is None or wake <= workflow.now() or any(at <= wake for at in self._alarms):
             return
-        if self._alarm and not self._alarm.done():
-            self._alarm.cancel()
-        self._alarm_at = wake
-        self._alarm = asyncio.create_task(self._ring(wake))
+        self._alarms[wake] = asyncio.create_task(self._ring(wake))
 
     async def _ring(self, wake: datetime) -> None:
-        delay = max(timedelta(milliseconds=1), wake - workflow.now() + timedelta(milliseconds=1))
+        delay = wake - workflow.now() + timedelta(milliseconds=1)
         await workflow.sleep(delay, summary=f"Wake at {wake:%Y-%m-%d %H:%M:%S} UTC")
+        del self._alarms[wake]
+        self._set_alarm()  # what this one was for may have been put off meanwhile
 
     def _show(self) -> None:
         """Where the account stands, in Temporal's own UI."""
