@@ -24,6 +24,8 @@ _FIELD = re.compile(
 )
 # The same for a block whose folds are gone.
 _LINE = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+)|([^\n]++)")
+# What mailbox files put before a mail.
+_MBOX_LINES = re.compile(rb"(?:>?From (?![ \t]*+:)[^\n]*+\n)++")
 _FOLDED = re.compile(rb"\n[ \t]++")
 _KNOWN_FIELD = re.compile(
     rb"^(?:From|To|Cc|Bcc|Subject|Date|Sender|Reply-To|Message-ID|In-Reply-To|References|MIME-Version"
@@ -41,6 +43,11 @@ def read_fields(block: bytes) -> tuple[list[tuple[str, bytes]], int]:
     A line that is no field is skipped while known fields follow it; otherwise the body begins there.
     """
     unfolded = block.replace(b"\r\n", b"\n")
+    if unfolded.startswith((b"From ", b">From ")):
+        mbox = _MBOX_LINES.match(unfolded)
+        if mbox is None or b" \n" in unfolded or b"\t\n" in unfolded or b"\r" in unfolded:
+            return _read_broken_fields(block)
+        unfolded = unfolded[mbox.end() :]
     if b"\n " in unfolded or b"\n\t" in unfolded:
         unfolded = _FOLDED.sub(b" ", unfolded)
     fields: list[tuple[str, bytes]] = []
