@@ -11,11 +11,26 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, and_, func, update
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
-from crm import events, outbound, suppressions, threads
-from models import Campaign, CampaignRecipient, Contact, Location, Message, Participant, User
+from crm import events, outbound, suppressions
+from crm.addresses import email_key
+from crm.bulk import Rows
+from crm.recording import conversations_of
+from models import (
+    Campaign,
+    CampaignRecipient,
+    Contact,
+    Conversation,
+    Location,
+    Message,
+    Participant,
+    Suppression,
+    Thread,
+    User,
+)
 from models.columns import now
 from models.ids import new_id
 from models.states import CampaignState, Direction, MessageStatus, RecipientState, Role
@@ -131,17 +146,27 @@ def address(session: Session, batch: Batch, contact_id: str, return_domain: str)
         Stopped: the campaign was paused or cancelled.
     """
     campaign = batch.campaign
-    found = session.exec(
-        select(CampaignRecipient, Contact, Campaign.state, User)
+    found = session.execute(
+        select_columns(CampaignRecipient, Contact, col(Campaign.state), User, col(Suppression.reason))
         .join(Contact, col(Contact.id) == col(CampaignRecipient.contact_id))
         .join(Campaign, col(Campaign.id) == col(CampaignRecipient.campaign_id))
         .outerjoin(User, col(User.id) == col(Contact.assigned_user_id))
-        .where(CampaignRecipient.campaign_id == campaign.id, CampaignRecipient.contact_id == contact_id)
+        .outerjoin(
+            Suppression,
+            and_(
+                col(Suppression.location_id) == col(Campaign.location_id),
+                col(Suppression.email_key) == col(CampaignRecipient.email_key),
+            ),
+        )
+        .where(
+            col(CampaignRecipient.campaign_id) == campaign.id,
+            col(CampaignRecipient.contact_id) == contact_id,
+        )
         .with_for_update(of=CampaignRecipient)
     ).first()
     if found is None:
         return None
-    recipient, contact, state, assigned = found
+    recipient, contact, state, assigned, silent = found
     if state not in GOING_ON:
         raise Stopped(state)
     if recipient.state != S.PENDING:
@@ -149,9 +174,8 @@ def address(session: Session, batch: Batch, contact_id: str, return_domain: str)
     if contact.deleted_at is not None:
         _settle(session, recipient, S.FAILED, "the contact was deleted")
         return None
-    silent = suppressions.among(session, campaign.location_id, [recipient.email_key])
     if silent:
-        _settle(session, recipient, S.SUPPRESSED, silent[recipient.email_key])
+        _settle(session, recipient, S.SUPPRESSED, silent)
         return None
     sender = batch.user if not contact.assigned_user_id else assigned
     message_id = recipient.message_id or new_id("msg")
@@ -175,67 +199,80 @@ def hand_over(session: Session, batch: Batch, mail: Addressed) -> None:
         Stopped: nothing may leave.
     """
     campaign = batch.campaign
-    recipient = _locked(session, mail)
-    state = session.exec(select(Campaign.state).where(Campaign.id == campaign.id)).one()
+    recipient, state = session.exec(
+        select(CampaignRecipient, Campaign.state)
+        .join(Campaign, col(Campaign.id) == col(CampaignRecipient.campaign_id))
+        .where(_is(mail))
+        .with_for_update(of=CampaignRecipient)
+    ).one()
     if recipient.state != S.PENDING or state not in GOING_ON:
         raise Stopped(state)
-    message = session.get(Message, mail.message_id)
+    message = session.get(Message, mail.message_id) if recipient.message_id else None
     if message is None:
-        _show(session, batch, mail)
+        _show(session, campaign, mail)
     else:
         message.send_asked_at, message.message_id_header = now(), mail.message_id_header
         outbound.set_status(session, message, MessageStatus.SENDING)
-    session.flush()
     recipient.state, recipient.at, recipient.message_id = S.SENDING, now(), mail.message_id
     recipient.reason = recipient.next_try_at = None
 
 
-def _show(session: Session, batch: Batch, mail: Addressed) -> None:
-    campaign, at = batch.campaign, now()
-    conversation = threads.conversation_of(session, campaign.location_id, mail.contact_id)
-    thread = threads.open_thread(session, conversation, campaign.subject)
-    session.add(
-        Message(
-            id=mail.message_id,
-            location_id=campaign.location_id,
-            conversation_id=conversation.id,
-            thread_id=thread.id,
-            contact_id=mail.contact_id,
-            direction=Direction.OUTBOUND,
-            kind="bulk",
-            status=MessageStatus.SENDING,
-            subject=campaign.subject,
-            text=campaign.text,
-            html=campaign.html,
-            sent_at=at,
-            read=True,
-            user_id=campaign.user_id,
-            from_email=mail.from_email,
-            message_id_header=mail.message_id_header,
-            send_asked_at=at,
-            campaign_id=campaign.id,
-        )
+def _show(session: Session, campaign: Campaign, mail: Addressed) -> None:
+    """A thread, the message and its people, in one statement: there are thousands of them."""
+    at, location_id = now(), campaign.location_id
+    (conversation_id,) = conversations_of(session, location_id, [mail.contact_id]).values()
+    thread = Thread(
+        id=new_id("thr"),
+        location_id=location_id,
+        conversation_id=conversation_id,
+        subject=campaign.subject,
+        message_count=1,
+        last_message_at=at,
     )
-    session.flush()
+    message = Message(
+        id=mail.message_id,
+        location_id=location_id,
+        conversation_id=conversation_id,
+        thread_id=thread.id,
+        contact_id=mail.contact_id,
+        direction=Direction.OUTBOUND,
+        kind="bulk",
+        status=MessageStatus.SENDING,
+        subject=campaign.subject,
+        text=campaign.text,
+        html=campaign.html,
+        sent_at=at,
+        read=True,
+        user_id=campaign.user_id,
+        from_email=mail.from_email,
+        message_id_header=mail.message_id_header,
+        send_asked_at=at,
+        campaign_id=campaign.id,
+    )
+    rows = Rows()
+    rows.add(Thread, thread.model_dump())
+    rows.add(Message, message.model_dump(exclude={"search"}))
     for role, name, email, contact_id in (
         (Role.FROM, mail.from_name, mail.from_email, None),
         (Role.TO, mail.name, mail.email, mail.contact_id),
     ):
-        session.add(
-            Participant(
-                message_id=mail.message_id,
-                location_id=campaign.location_id,
-                role=role,
-                position=0,
-                name=name,
-                email=email,
-                email_key=email.lower(),
-                contact_id=contact_id,
-            )
+        person = Participant(
+            message_id=message.id,
+            location_id=location_id,
+            role=role,
+            position=0,
+            name=name,
+            email=email,
+            email_key=email_key(email),
+            contact_id=contact_id,
         )
-    threads.count_message(session, thread, at)
-    events.emit(session, campaign.location_id, events.MESSAGE_CREATED, mail.message_id)
-    events.emit(session, campaign.location_id, events.CONVERSATION_UPDATED, conversation.id)
+        rows.add(Participant, person.model_dump())
+    rows.write(session)
+    session.execute(
+        update(Conversation).where(col(Conversation.id) == conversation_id).values(last_message_at=at)
+    )
+    events.emit(session, location_id, events.MESSAGE_CREATED, message.id)
+    events.emit(session, location_id, events.CONVERSATION_UPDATED, conversation_id)
 
 
 def sent(session: Session, mail: Addressed) -> None:
@@ -345,15 +382,15 @@ def close_batch(session: Session, campaign_id: str) -> Standing:
     return Standing(CampaignState(campaign.state), next_at if count else None)
 
 
+def _is(mail: Addressed) -> ColumnElement[bool]:
+    return and_(
+        col(CampaignRecipient.campaign_id) == mail.campaign_id,
+        col(CampaignRecipient.contact_id) == mail.contact_id,
+    )
+
+
 def _locked(session: Session, mail: Addressed) -> CampaignRecipient:
-    return session.exec(
-        select(CampaignRecipient)
-        .where(
-            CampaignRecipient.campaign_id == mail.campaign_id,
-            CampaignRecipient.contact_id == mail.contact_id,
-        )
-        .with_for_update()
-    ).one()
+    return session.exec(select(CampaignRecipient).where(_is(mail)).with_for_update()).one()
 
 
 def _settle(

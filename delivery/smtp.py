@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -189,14 +190,13 @@ class SmtpConnection:
         if self._smtp is not None and self._is_alive(self._smtp):
             return self._smtp
         provider = self._provider
-        context = ssl.create_default_context()
         try:
             smtp: smtplib.SMTP = (
                 smtplib.SMTP_SSL(
                     provider.host,
                     provider.port,
                     timeout=self._timeout_s,
-                    context=context,
+                    context=_tls(),
                     local_hostname=self._local_hostname,
                 )
                 if provider.tls
@@ -206,7 +206,7 @@ class SmtpConnection:
             )
             smtp.ehlo_or_helo_if_needed()
             if not provider.tls and smtp.has_extn("starttls"):
-                smtp.starttls(context=context)
+                smtp.starttls(context=_tls())
                 smtp.ehlo()
             if provider.username is not None:
                 smtp.login(provider.username, provider.password or "")
@@ -239,6 +239,12 @@ class SmtpConnection:
             self._smtp.rset()
         except (smtplib.SMTPException, OSError):
             self.close()
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Reading the certificate authorities takes longer than a mail."""
+    return ssl.create_default_context()
 
 
 def _refusal(code: int, answer: bytes, about: Literal["recipient", "mail", "us"] = "mail") -> ProviderRefused:
