@@ -44,6 +44,7 @@ class Context:
     blobs: Blobs
     commands: Commands
     google: GoogleConfig
+    http: Http
     consent: Consent
     push: PushVerifier
     feed: EventFeed
@@ -61,6 +62,7 @@ class Context:
             blobs=Blobs(settings.blob_url),
             commands=Commands(await connect(settings, lazy=True), settings.temporal_task_queue),
             google=google,
+            http=http,
             consent=Consent(google, http, keys),
             push=PushVerifier(google, keys),
             feed=EventFeed(settings.database_url),

@@ -104,6 +104,7 @@ def switch(visitor: Acting, context: ContextOf, account_id: Annotated[str, Form(
     if account_id:
         begin_switch(context, visitor.location_id, visitor.user_id, account_id)
         return RedirectResponse(SETTINGS_PAGE, 303)
+    await_release(context, visitor.user_id)
     with context.database.session() as session:
         user = user_of(session, visitor.location_id, visitor.user_id)
         answer = ask_for_consent(context, session, user, Purpose.SWITCH)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from sqlmodel import Session
 
+from api import grants
 from api.context import Context, ContextOf
 from api.keys import LocationId
 from api.lists import Listing, Paging
@@ -195,6 +196,9 @@ def switch(
     return_url = checked_return_url(context, body.return_url if body else None)
     if account_id is None:
         with context.database.session() as session:
+            user_of(session, location_id, user_id)
+        await_release(context, user_id)
+        with context.database.session() as session:
             user = user_of(session, location_id, user_id)
             return ask_for_consent(context, session, user, Purpose.SWITCH, return_url=return_url)
     response.status_code = 202
@@ -212,21 +216,25 @@ def begin_switch(context: Context, location_id: str, user_id: str, account_id: s
         account = account_of(session, location_id, account_id)
         if account.user_id != user.id:
             raise not_found("account of this user")
-        is_active = user.active_account_id == account.id
-        if not is_active and (
-            account.state in (AccountState.REAUTHORIZATION_REQUIRED, AccountState.DISCONNECTED)
-            or account.refresh_token_encrypted is None
-        ):
-            raise Problem(
-                409,
-                "reauthorization-required",
-                f"Google no longer accepts the consent for {account.email}. Switch with an empty body and give "
-                "consent for this address again.",
-                account_id=account.id,
-            )
         answer = account_views.views(session, [account], context.limits)[0]
-    if not is_active:
-        context.tell(context.commands.switch(user_id, account_id))
+    if user.active_account_id == account.id:
+        return answer
+    is_dead = (
+        account.state in (AccountState.REAUTHORIZATION_REQUIRED, AccountState.DISCONNECTED)
+        or account.refresh_token_encrypted is None
+    )
+    if not is_dead and not grants.is_alive(context, account):
+        grants.note_dead(context, account.id)
+        is_dead = True
+    if is_dead:
+        raise Problem(
+            409,
+            "reauthorization-required",
+            f"Google no longer accepts the consent for {account.email}. Switch with an empty body and give "
+            "consent for this address again.",
+            account_id=account.id,
+        )
+    context.tell(context.commands.switch(user_id, account_id))
     return answer
 
 

@@ -25,7 +25,12 @@ router = APIRouter(tags=["Locations"])
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*")
 
 
-def _domain(value: str) -> str:
+def domain(value: str) -> str:
+    """A domain as a setting holds it: lower case, ASCII.
+
+    Raises:
+        ValueError: it is none.
+    """
     value = value.strip().lower().removeprefix("@").rstrip(".")
     try:
         value = value.encode("idna").decode("ascii")
@@ -76,7 +81,7 @@ class LocationChange(BaseModel):
     name: Annotated[Name, Field(min_length=1)] = ""
     inbound_scope: InboundScope = InboundScope.ANY_CONTACT
     gmail_contacts: GmailContacts = GmailContacts.IMPORT
-    internal_domains: list[Annotated[str, AfterValidator(_domain)]] = Field([], max_length=1000)
+    internal_domains: list[Annotated[str, AfterValidator(domain)]] = Field([], max_length=1000)
     internal_addresses: list[EmailIn] = Field([], max_length=10_000)
     tracking: Tracking = Tracking()
     smtp_provider_url: Annotated[Line | None, AfterValidator(_provider)] = None

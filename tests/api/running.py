@@ -113,6 +113,7 @@ def serve(database_url: str, state_dir: str, **overrides: Any) -> Iterator[Runni
             "public_url": url,
             "google_client_id": "a-client",
             "google_client_secret": "its-secret",
+            "google_token_uri": "http://127.0.0.1:9/token",
             "allowed_return_origins": "https://crm.example",
             **overrides,
         }

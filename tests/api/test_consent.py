@@ -252,19 +252,23 @@ def test_s4_a_switch_to_the_same_address_is_refused_and_ends_nothing(ann: Person
 
 
 def test_s4_switching_back_needs_no_consent_while_the_grant_lives(ann: Person) -> None:
-    active = connected_account(ann.running, ann.tenant, user_id=ann.id)
-    paused = connected_account(
-        ann.running, ann.tenant, user_id=ann.id, state=AccountState.PAUSED, active=False
-    )
+    old = ann.mailbox()
+    paused = ann.connect(old)
+    with ann.running.database.session() as session:  # what a switch leaves behind
+        session.get_one(Account, paused).state = AccountState.PAUSED
+        session.get_one(User, ann.id).active_account_id = None
+    active = ann.connect(ann.mailbox())
     switch = f"/v1/users/{ann.id}/switch"
     assert ann.tenant.api.post(switch, json={"account_id": active}).status_code == 202
     assert ann.running.commands.named("switch") == []
     assert ann.tenant.api.post(switch, json={"account_id": paused}).status_code == 202
     assert ann.running.commands.named("switch") == [(ann.id, paused)]
-    ann.settle(paused, AccountState.REAUTHORIZATION_REQUIRED)
+    ann.google.change_password(old)
     dead = ann.tenant.api.post(switch, json={"account_id": paused})
     assert dead.status_code == 409
     assert dead.json()["type"].endswith("reauthorization-required")
+    assert ann.row(paused).state == AccountState.REAUTHORIZATION_REQUIRED
+    assert len(ann.running.commands.named("switch")) == 1
     assert ann.tenant.api.post(switch, json={"account_id": "acc_unknown"}).status_code == 404
 
 
