@@ -49,6 +49,7 @@ from activities.marking import Marking
 from activities.proving import Proving
 from activities.reconciling import Reconciling
 from activities.recovering import Recovering
+from activities.reviewing import Reviewing
 from activities.sending import Sending
 from activities.smtp_sending import Providers
 from activities.sweeping import Sweeping
@@ -73,6 +74,7 @@ from workflows.file_inbound import FileInboundWorkflow
 from workflows.read_state import ReadStateWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.registration import SearchAttributesMissing, register_search_attributes
+from workflows.review import ReviewWorkflow
 from workflows.send_message import SendMessageWorkflow
 from workflows.sweep import SweepWorkflow
 from workflows.switch import SwitchWorkflow
@@ -108,6 +110,7 @@ WORKFLOWS: list[type] = [
     FileInboundWorkflow,
     CampaignWorkflow,
     WebhookWorkflow,
+    ReviewWorkflow,
     SweepWorkflow,
 ]
 
@@ -141,7 +144,8 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
         Sending(database, mailboxes, composer, providers, limits, config.auto_bcc_domain),
         Marking(database, mailboxes),
         Filing(database, environment.blobs, config.auto_bcc_domain),
-        Sweeping(database, commands),
+        Reviewing(database, mailboxes, config.auto_bcc_domain),
+        Sweeping(database, commands, environment.blobs),
     )
     return [each for concern in concerns for each in concern.activities()]
 

@@ -163,7 +163,9 @@ class Collecting:
     ) -> None:
         errors_ = {one: found for one, found in looks.items() if isinstance(found, GoogleError)}
         items = {
-            one: Item(_headline(found)) for one, found in looks.items() if not isinstance(found, GoogleError)
+            one: Item(headline_of(found))
+            for one, found in looks.items()
+            if not isinstance(found, GoogleError)
         }
         counts.looked += len(items)
         places: Places = {
@@ -269,7 +271,8 @@ def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[start : start + PART] for start in range(0, len(ids), PART))
 
 
-def _headline(found: gmail_values.Headline) -> Headline:
+def headline_of(found: gmail_values.Headline) -> Headline:
+    """What the rules read, out of Gmail's answer."""
     return Headline(
         gmail_id=found.id,
         gmail_thread_id=found.thread_id,

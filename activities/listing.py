@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from activities import outcomes
+from crm import decisions
 from gmail.mailbox import Mailbox
 from gmail.values import CHAT, DRAFT
-from models import Decision
 from storage.database import Database
 
 
@@ -58,12 +58,5 @@ def listed(database: Database, account_id: str, mailbox: Mailbox, since: datetim
 def _decided(session: Session, account_id: str, ids: tuple[str, ...]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(ids), 5000):
-        part = list(ids[start : start + 5000])
-        found.update(
-            session.exec(
-                select(Decision.gmail_id).where(
-                    Decision.account_id == account_id, col(Decision.gmail_id).in_(part)
-                )
-            )
-        )
+        found |= decisions.known(session, account_id, ids[start : start + 5000])
     return found

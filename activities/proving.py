@@ -14,10 +14,10 @@ from activities import listing, outcomes
 from activities.beating import beating
 from activities.collecting import Collecting, Counts, NotCollecting
 from activities.mailboxes import Mailboxes
-from crm import accounts, timeline
+from crm import accounts, decisions, timeline
 from gmail.budget import Priority
 from gmail.errors import GoogleError
-from models import Account, Decision, TimelineEntry
+from models import Account, TimelineEntry
 from models.columns import now
 from models.states import AccountState
 from storage.database import Database
@@ -116,23 +116,11 @@ def _full_is_due(session: Session, account: Account) -> bool:
 
 def _new_since(session: Session, account_id: str, ids: Sequence[str], checked_at: datetime) -> int:
     """How many of the ids were decided after the last check, and so are in no number yet."""
-    return session.exec(
-        select(func.count()).where(
-            Decision.account_id == account_id,
-            col(Decision.gmail_id).in_(list(ids)),
-            col(Decision.at) > checked_at,
-        )
-    ).one()
+    return len(decisions.known(session, account_id, ids, decided_after=checked_at))
 
 
 def _old_of(session: Session, account_id: str, ids: Sequence[str]) -> int:
     """How many of the ids that had no decision are too old for having been on their way."""
-    if not ids:
-        return 0
-    return session.exec(
-        select(func.count()).where(
-            Decision.account_id == account_id,
-            col(Decision.gmail_id).in_(list(ids)),
-            col(Decision.internal_date) < now() - ON_ITS_WAY,
-        )
-    ).one()
+    before = now() - ON_ITS_WAY
+    found = decisions.of(session, account_id, ids).values()
+    return sum(one.internal_date is not None and one.internal_date < before for one in found)

@@ -1,17 +1,19 @@
-"""What the rows say should have moved, and did not: its workflow is started again."""
+"""What the rows say should have moved, and did not: its workflow is started again. Blobs of erased mail go."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
 import structlog
 from temporalio import activity
 
-from crm import campaigns, inbound_mails, outbound, webhooks
+from crm import campaigns, erasure, inbound_mails, outbound, review_views, webhooks
 from models.columns import now
+from storage.blobs import Blobs
 from storage.database import Database
 from workflows.commands import Commands
 
@@ -25,9 +27,10 @@ UNTOLD_AFTER = timedelta(seconds=30)
 class Sweeping:
     """Async, since it only speaks to Temporal; what it reads of the database it reads in a thread."""
 
-    def __init__(self, database: Database, commands: Commands) -> None:
+    def __init__(self, database: Database, commands: Commands, blobs: Blobs) -> None:
         self._database = database
         self._commands = commands
+        self._blobs = blobs
 
     def activities(self) -> list[Callable[..., Any]]:
         """What the worker registers."""
@@ -35,32 +38,54 @@ class Sweeping:
 
     @activity.defn
     async def restart_lost(self) -> int:
-        """Messages and campaigns that should have left, mails that nobody filed, endpoints not told."""
-        messages, inbound, lost_campaigns, endpoints = await asyncio.to_thread(self._lost)
-        for message_id in messages:
+        """Messages and campaigns that should have left, mails that nobody filed, endpoints not told, reviews."""
+        lost = await asyncio.to_thread(self._lost)
+        for message_id in lost.messages:
             await self._commands.send_message(message_id)
-        for inbound_id in inbound:
+        for inbound_id in lost.inbound:
             await self._commands.file_inbound(inbound_id)
-        for campaign_id in lost_campaigns:
+        for campaign_id in lost.campaigns:
             await self._commands.run_campaign(campaign_id)
-        for endpoint_id in endpoints:
+        for endpoint_id in lost.webhook_endpoints:
             await self._commands.deliver_webhooks(endpoint_id)
-        if messages or inbound or lost_campaigns or endpoints:
-            log.warning(
-                "workflows_restarted",
-                messages=len(messages),
-                inbound=len(inbound),
-                campaigns=len(lost_campaigns),
-                webhook_endpoints=len(endpoints),
-            )
-        return len(messages) + len(inbound) + len(lost_campaigns) + len(endpoints)
+        for review_id in lost.reviews:
+            await self._commands.run_review(review_id)
+        if lost.number:
+            log.warning("workflows_restarted", **{name: len(ids) for name, ids in asdict(lost).items()})
+        await asyncio.to_thread(self._remove_doomed)
+        return lost.number
 
-    def _lost(self) -> tuple[list[str], list[str], list[str], list[str]]:
+    def _lost(self) -> _Lost:
         before = now() - LOST_AFTER
         with self._database.session() as session:
-            return (
+            return _Lost(
                 outbound.overdue(session, before),
                 inbound_mails.unfiled(session, before),
                 campaigns.unfinished(session, before),
                 webhooks.due(session, before=now() - UNTOLD_AFTER),
+                review_views.unread(session, before),
             )
+
+    def _remove_doomed(self) -> None:
+        """Blobs of erased mail whose removal was cut short (S29)."""
+        with self._database.session() as session:
+            keys = erasure.doomed(session, before=now() - LOST_AFTER)
+            if keys:
+                self._blobs.delete(keys)
+                erasure.forget(session, keys)
+                log.warning("doomed_blobs_removed", blobs=len(keys))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """Ids of what should have moved."""
+
+    messages: list[str]
+    inbound: list[str]
+    campaigns: list[str]
+    webhook_endpoints: list[str]
+    reviews: list[str]
+
+    @property
+    def number(self) -> int:
+        return sum(len(ids) for ids in asdict(self).values())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -154,6 +154,35 @@ _OF = sql(
     "SELECT d.* FROM unnest(CAST(:gmail_ids AS text[])) AS i(id) CROSS JOIN LATERAL"
     " (SELECT * FROM decisions WHERE account_id = :account_id AND gmail_id = i.id OFFSET 0) d"
 )
+
+
+_KNOWN = sql(
+    "SELECT d.gmail_id FROM unnest(CAST(:gmail_ids AS text[])) AS i(id) CROSS JOIN LATERAL"
+    " (SELECT gmail_id, at FROM decisions WHERE account_id = :account_id AND gmail_id = i.id OFFSET 0) d"
+    " WHERE d.at > CAST(:decided_after AS timestamptz)"
+)
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def known(
+    session: Session, account_id: str, gmail_ids: Sequence[str], *, decided_after: datetime = _EVER
+) -> set[str]:
+    """Which of these ids have a decision, of whatever outcome, later than a moment."""
+    values = {"account_id": account_id, "gmail_ids": list(gmail_ids), "decided_after": decided_after}
+    return set(session.execute(_KNOWN, values).scalars())
+
+
+_OF_THREADS = sql(
+    "SELECT d.* FROM unnest(CAST(:thread_ids AS text[])) AS i(id) CROSS JOIN LATERAL"
+    " (SELECT * FROM decisions WHERE account_id = :account_id AND gmail_thread_id = i.id OFFSET 0) d"
+)
+
+
+def of_threads(session: Session, account_id: str, gmail_thread_ids: Iterable[str]) -> list[Decision]:
+    """The decisions of all messages in these Gmail threads, in no order."""
+    query = plain_select(Decision).from_statement(_OF_THREADS)
+    wanted = {"account_id": account_id, "thread_ids": sorted(set(gmail_thread_ids))}
+    return list(session.execute(query, wanted).scalars())
 
 
 def of(session: Session, account_id: str, gmail_ids: Sequence[str]) -> dict[str, Decision]:

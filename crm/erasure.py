@@ -8,6 +8,7 @@ the next sync would bring the mail back. A suppression stays: without it the add
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import exists, or_
 from sqlalchemy.dialects.postgresql import insert
@@ -96,9 +97,16 @@ def erase_account(session: Session, account: Account) -> Erasure:
     return _receipt(session, location_id, "account", account_id, {"accounts": 1, **counts})
 
 
-def doomed(session: Session, limit: int = 500) -> list[str]:
-    """Keys of blobs to remove now: those of erased messages that no other message has."""
-    keys = session.exec(select(DoomedBlob.key).order_by(col(DoomedBlob.since)).limit(limit)).all()
+def doomed(session: Session, limit: int = 500, *, before: datetime | None = None) -> list[str]:
+    """Keys of blobs to remove now: those of erased messages that no other message has.
+
+    Args:
+        before: only those that were to go before this moment.
+    """
+    query = select(DoomedBlob.key).order_by(col(DoomedBlob.since)).limit(limit)
+    if before is not None:
+        query = query.where(col(DoomedBlob.since) < before)
+    keys = session.exec(query).all()
     needed = _referenced(session, keys)
     if needed:
         forget(session, sorted(needed))  # another message has come to share it since

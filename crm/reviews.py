@@ -9,15 +9,16 @@ retry once the review is applied. Hidden messages stay in the database and come 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from types import MappingProxyType
 
 from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import Session, col, func, select, tuple_, update
 
-from crm import events, policy, timeline
+from crm import decisions, events, policy, timeline
 from crm.addresses import email_key
 from crm.case import Case
 from crm.facts import load_world
@@ -28,6 +29,8 @@ from models.columns import now
 from models.states import COLLECTING_STATES, Outcome, ReviewState, Role
 
 PART = 200
+WORDS_AT_A_TIME = 25
+"""Addresses and domains in one search."""
 RECONSIDERED = ("S7", "S9", "S12", "S14", "S16", "S18")
 """Rules that depend on settings and addresses; what S3, S4, S5 or S31 kept out stays out."""
 
@@ -71,37 +74,43 @@ def preview(
                     review.to_show = [*review.to_show, message.id]
     session.add(review)
     session.flush()
+    review.state = ReviewState.LOOKING if searches(session, review) else ReviewState.PREVIEW
     return review
 
 
 def searches(session: Session, review: Review) -> list[Search]:
     """What to ask each collecting mailbox of the location for; empty where no address is concerned."""
-    words = [*review.emails, *review.domains]
-    if not words:
-        return []
-    named = " OR ".join(f'"{word}"' for word in words)
-    query = " OR ".join(f"{field}:({named})" for field in ("from", "to", "cc", "bcc"))
+    words = [word.replace('"', "") for word in (*review.emails, *review.domains)]
+    queries = [
+        _query(words[start : start + WORDS_AT_A_TIME]) for start in range(0, len(words), WORDS_AT_A_TIME)
+    ]
     accounts = session.exec(
         select(Account)
         .where(Account.location_id == review.location_id, col(Account.state).in_(COLLECTING_STATES))
         .order_by(col(Account.id))
     )
-    return [Search(account.id, query, account.connected_at) for account in accounts]
+    return [Search(account.id, query, account.connected_at) for account in accounts for query in queries]
 
 
-def undecided_otherwise(session: Session, account_id: str, gmail_ids: Sequence[str]) -> list[str]:
-    """Which of the ids were kept out by a rule that today may decide otherwise: those to look at again."""
-    found = set(
-        session.exec(
-            select(Decision.gmail_id).where(
-                Decision.account_id == account_id,
-                col(Decision.gmail_id).in_(list(gmail_ids)),
-                Decision.outcome == Outcome.SKIPPED,
-                col(Decision.rule).in_(RECONSIDERED),
-            )
-        )
+def _query(words: Sequence[str]) -> str:
+    """Gmail's braces: any of the terms."""
+    return (
+        "{" + " ".join(f'{field}:"{word}"' for word in words for field in ("from", "to", "cc", "bcc")) + "}"
     )
-    return [gmail_id for gmail_id in gmail_ids if gmail_id in found]
+
+
+def undecided_otherwise(session: Session, account_id: str, gmail_ids: Sequence[str]) -> dict[str, list[str]]:
+    """What was kept out by a rule that today may decide otherwise, by Gmail thread, in the order of thread ids.
+
+    Beside the ids themselves these are the others of their threads: they follow a thread that begins to sync (S8).
+    """
+    named = [one for one in decisions.of(session, account_id, gmail_ids).values() if _reconsidered(one)]
+    threads = {one.gmail_thread_id for one in named if one.gmail_thread_id is not None}
+    others = [one for one in decisions.of_threads(session, account_id, threads) if _reconsidered(one)]
+    found: dict[str, set[str]] = defaultdict(set)
+    for one in (*named, *others):
+        found[one.gmail_thread_id or ""].add(one.gmail_id)
+    return {thread_id: sorted(found[thread_id]) for thread_id in sorted(found)}
 
 
 def consider(
@@ -121,13 +130,26 @@ def consider(
     return len(fresh)
 
 
+def ready(session: Session, review_id: str, not_read: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Every mailbox was asked: the preview is complete, but for those that could not be read (with the reason)."""
+    review = locked(session, review_id)
+    if review.state == ReviewState.LOOKING:
+        review.state = ReviewState.PREVIEW
+        review.not_read = [{"account_id": one, "reason": why} for one, why in sorted(not_read.items())]
+        session.add(review)
+
+
 def apply(session: Session, review_id: str) -> Review:
     """Hide, show again, and let the mailboxes fetch what was kept out. Applying again changes nothing.
 
     Raises:
-        WrongState: it was undone.
+        WrongState: Gmail is still being asked, or it was undone.
     """
-    review = _locked(session, review_id)
+    review = locked(session, review_id)
+    if review.state == ReviewState.LOOKING:
+        raise WrongState(
+            "Gmail is still being asked what this review would add: wait until its state is preview"
+        )
     if review.state == ReviewState.UNDONE:
         raise WrongState("this review was undone: make a new one")
     if review.state == ReviewState.APPLIED:
@@ -152,8 +174,8 @@ def undo(session: Session, review_id: str) -> Review:
     Raises:
         WrongState: it was not applied.
     """
-    review = _locked(session, review_id)
-    if review.state == ReviewState.PREVIEW:
+    review = locked(session, review_id)
+    if review.state in (ReviewState.LOOKING, ReviewState.PREVIEW):
         raise WrongState("this review was not applied: there is nothing to undo")
     if review.state == ReviewState.UNDONE:
         return review
@@ -185,9 +207,14 @@ def undo(session: Session, review_id: str) -> Review:
     return review
 
 
-def _locked(session: Session, review_id: str) -> Review:
+def locked(session: Session, review_id: str) -> Review:
+    """The review, for this transaction alone."""
     query = select(Review).where(Review.id == review_id).with_for_update()
     return session.exec(query.execution_options(populate_existing=True)).one()
+
+
+def _reconsidered(decision: Decision) -> bool:
+    return decision.outcome == Outcome.SKIPPED and decision.rule in RECONSIDERED
 
 
 def _kept_out() -> ColumnElement[bool]:
@@ -308,12 +335,3 @@ def _parts(
     remaining = iter(rows)
     while part := list(islice(remaining, PART)):
         yield part
-
-
-def counts(review: Review) -> dict[str, int]:
-    """The review in numbers: "would add 14, hide 2"."""
-    return {
-        "add": len(review.to_add),
-        "hide": len(review.to_hide),
-        "show": len(review.to_show),
-    }

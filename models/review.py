@@ -33,5 +33,7 @@ class Review(SQLModel, table=True):
     """Ids of messages that an earlier review hid and today's rules let in."""
     to_add: list[dict[str, Any]] = json_list()
     """`{account_id, gmail_id}` of what did not sync and now would."""
+    not_read: list[dict[str, Any]] = json_list()
+    """`{account_id, reason}` of mailboxes that could not be asked; what they would add is not known."""
     decisions_before: list[dict[str, Any]] = json_list()
     """`{account_id, gmail_id, rule, detail}` of decisions that hiding changed."""

@@ -108,6 +108,8 @@ class LedgerState(StrEnum):
 class ReviewState(StrEnum):
     """A change applied backwards."""
 
+    LOOKING = "looking"
+    """Gmail is being asked for mail that did not sync."""
     PREVIEW = "preview"
     APPLIED = "applied"
     UNDONE = "undone"

@@ -11,7 +11,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from starter import accounts, campaigns, doctor, mail, people, system
+from starter import accounts, campaigns, doctor, mail, people, reviews, system
 from starter.door import Options
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode="rich")
@@ -41,6 +41,7 @@ _PANELS = (
     (mail, "Mail"),
     (campaigns, "Campaigns"),
     (people, "People"),
+    (reviews, "Rules and earlier mail"),
     (system, "System"),
     (doctor, "System"),
 )

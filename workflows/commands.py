@@ -19,6 +19,7 @@ from workflows.values import (
     ContactsInput,
     InboundInput,
     MessageInput,
+    ReviewInput,
     SwitchInput,
     WebhookInput,
 )
@@ -158,6 +159,10 @@ class Commands:
         )
 
     # The rest
+    async def run_review(self, review_id: str) -> None:
+        """Ask Gmail what a review would add."""
+        await self._start("ReviewWorkflow", f"review/{review_id}", ReviewInput(review_id=review_id))
+
     async def file_inbound(self, inbound_id: str) -> None:
         """File a mail that the SMTP listener has kept."""
         await self._start("FileInboundWorkflow", f"inbound/{inbound_id}", InboundInput(inbound_id=inbound_id))

@@ -47,6 +47,8 @@ class AccountMemory(BaseModel):
 
     hint_history_id: int | None = None
     """The furthest that a push told of; only ever compared, never a cursor."""
+    cursor: int | None = None
+    """How far the last sync has read: what a push tells of up to there is no news."""
     seen_history_id: int | None = None
     """The furthest that a look which found something has seen."""
     last_hint_at: datetime | None = None
@@ -259,6 +261,44 @@ class InboundInput(BaseModel):
     """FileInboundWorkflow, id `inbound/<id>`."""
 
     inbound_id: str
+
+
+class ReviewInput(BaseModel):
+    """ReviewWorkflow, id `review/<id>`."""
+
+    review_id: str
+
+
+class ReviewPlan(BaseModel):
+    """Which mailboxes a review asks; none where it waits for nothing."""
+
+    location_id: str | None = None
+    account_ids: list[str] = []
+
+
+class ReviewLook(BaseModel):
+    """One round in one mailbox; `after`: the Gmail thread up to which earlier rounds came."""
+
+    review_id: str
+    account_id: str
+    after: str | None = None
+
+
+class ReviewLooked(BaseModel):
+    """How far a round came. `wait_s`: of a throttle; `refused`: why this mailbox cannot be asked at all."""
+
+    after: str | None = None
+    more: bool = False
+    failed_step: bool = False
+    wait_s: float | None = None
+    refused: str | None = None
+
+
+class ReviewReady(BaseModel):
+    """All mailboxes were asked, but for these, each with the reason."""
+
+    review_id: str
+    not_read: dict[str, str] = {}
 
 
 class WebhookInput(BaseModel):

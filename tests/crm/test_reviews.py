@@ -38,12 +38,14 @@ def test_a_domain_that_became_internal_hides_its_mail_and_undoing_brings_it_back
     )
     make_staff(crm, "partner.com")
     review = preview(crm, domains=["partner.com"])
-    assert reviews.counts(review) == {"add": 0, "hide": 1, "show": 0}
+    assert (len(review.to_add), len(review.to_hide), len(review.to_show)) == (0, 1, 0)
+    assert review.state == "looking", "Gmail has not been asked yet"
     assert review.to_hide == [internal.message_id]
     with crm.session() as session:
         assert messages.get(session, crm.location.id, str(internal.message_id)) is not None, "only a preview"
 
     with crm.database.session() as session:
+        reviews.ready(session, review.id)
         reviews.apply(session, review.id)
     with crm.session() as session:
         assert messages.get(session, crm.location.id, str(internal.message_id)) is None
@@ -77,16 +79,19 @@ def test_a_contact_that_was_saved_late_brings_its_earlier_mail_and_undoing_hides
     with crm.database.session() as session:
         (search,) = reviews.searches(session, review)
         assert (search.account_id, search.since) == (alice.id, alice.connected_at)
-        assert 'from:("nora@new.com")' in search.query
+        assert 'from:"nora@new.com"' in search.query
         asked = reviews.undecided_otherwise(session, alice.id, [head.gmail_id, "unknown"])
-        assert asked == [head.gmail_id]
+        assert asked == {"t1": [head.gmail_id]}
         row = session.get_one(Review, review.id)
         account = session.get_one(Account, alice.id)
         assert reviews.consider(session, row, account, [head], BCC_DOMAIN) == 1
         assert reviews.consider(session, row, account, [head], BCC_DOMAIN) == 0
-        assert reviews.counts(row)["add"] == 1
+        assert len(row.to_add) == 1
+        with pytest.raises(WrongState, match="still being asked"):
+            reviews.apply(session, row.id)
 
     with crm.database.session() as session:
+        reviews.ready(session, review.id)
         reviews.apply(session, review.id)
     with crm.session() as session:
         decision = session.get_one(Decision, (alice.id, head.gmail_id))
@@ -111,7 +116,7 @@ def test_what_came_before_the_connection_or_in_a_pause_is_never_brought_back(crm
         for rule in ("S3", "S4", "S5", "S31"):
             session.add(Decision(account_id=alice.id, gmail_id=rule, outcome="skipped", rule=rule))
     with crm.session() as session:
-        assert reviews.undecided_otherwise(session, alice.id, ["S3", "S4", "S5", "S31"]) == []
+        assert reviews.undecided_otherwise(session, alice.id, ["S3", "S4", "S5", "S31"]) == {}
 
 
 def test_a_review_serves_once(crm: Crm) -> None:
