@@ -28,6 +28,9 @@ from mail.message import Mail
 from models import Account
 from models.states import Direction
 
+A_FEW_TRIES = 3
+"""About half a minute; so long a mail that syncs by itself waits for an earlier one of its Gmail thread."""
+
 # OFFSET 0 keeps each look-up what it is, one index probe per key: before a young table has statistics the planner
 # would rather read a whole location for every message.
 _FACTS = text(
@@ -61,7 +64,7 @@ SELECT 'kept', jsonb_build_array(d.gmail_id, g.message_id)
  CROSS JOIN LATERAL (
     SELECT message_id FROM gmail_messages WHERE account_id = :account_id AND gmail_id = i.id OFFSET 0) g
 UNION ALL
-SELECT 'pending', jsonb_build_array(gmail_thread_id, gmail_id, extract(epoch FROM internal_date))
+SELECT 'pending', jsonb_build_array(gmail_thread_id, gmail_id, extract(epoch FROM internal_date), attempts)
   FROM decisions
  WHERE account_id = :account_id AND gmail_thread_id = ANY(:gmail_threads)
    AND outcome = 'failed' AND attempts <= 8
@@ -235,8 +238,10 @@ class _World:
     def _kept(self, gmail_id: str, message_id: str) -> None:
         self.world.kept[gmail_id] = message_id
 
-    def _pending(self, gmail_thread_id: str, gmail_id: str, since: float | None) -> None:
+    def _pending(self, gmail_thread_id: str, gmail_id: str, since: float | None, attempts: int) -> None:
         self.world.pending.setdefault(gmail_thread_id, {})[gmail_id] = float(since or 0)
+        if attempts <= A_FEW_TRIES:
+            self.world.just_failed.add(gmail_id)
 
     def _auto_bcc(self, token: str, user_id: str) -> None:
         self.auto_bcc[f"{token}@{self.world.auto_bcc_domain}"] = user_id

@@ -187,20 +187,24 @@ class Keeper:
         if self._account is None:
             return False
         thread = headline.gmail_thread_id
-        if verdict.synced:
-            needed = {verdict.thread_id, verdict.owner}
-            return any(
-                prefix + gmail_id in needed
-                for gmail_ids in self._open.values()
-                for gmail_id in gmail_ids
-                for prefix in (NEW_THREAD, NEW_CONTACT)
-            )
         moment = headline.internal_date.timestamp()
         before = {
             gmail_id
             for gmail_id, since in self._world.pending.get(thread, {}).items()
             if gmail_id not in page and since <= moment
         }
+        if verdict.synced:
+            needed = {verdict.thread_id, verdict.owner}
+            if any(
+                prefix + gmail_id in needed
+                for gmail_ids in self._open.values()
+                for gmail_id in gmail_ids
+                for prefix in (NEW_THREAD, NEW_CONTACT)
+            ):
+                return True
+            # A forward or answer that overtakes its original would own the original's conversation (S15).
+            opens = verdict.thread_id == NEW_THREAD + headline.gmail_id
+            return opens and bool(before & self._world.just_failed)
         return verdict.rule in MAY_BELONG and bool(before or self._open[thread])
 
     def _postpone(self, items: Sequence[Item]) -> None:

@@ -76,7 +76,8 @@ class World:
     threads: by Gmail thread id, oldest first. known: by Message-ID hash, first created first. left: hashes of
     Message-IDs that left their thread (S18). mixed: threads that became so in this page. auto_bcc: email key
     to user id (S16). kept: messages of Gmail ids that have synced already. conversations: by contact, where
-    it has one. pending: by Gmail thread, ids that could not be decided yet, with their Unix time (0: unknown).
+    it has one. pending: by Gmail thread, ids that could not be decided yet, with their Unix time (0: unknown);
+    just_failed: those of them that have been tried only a few times.
     """
 
     location_id: str
@@ -93,6 +94,7 @@ class World:
     auto_bcc: Mapping[str, str] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
     pending: dict[str, dict[str, float]] = field(default_factory=dict)
+    just_failed: set[str] = field(default_factory=set)
     conversations: dict[str, str] = field(default_factory=dict)
     contacts: dict[str, tuple[ContactRef, ...]] = field(default_factory=dict)
     threads: dict[str, tuple[ThreadRef, ...]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import select
 
 from crm import decisions
+from crm.facts import A_FEW_TRIES
 from crm.keeping import Item, file_page
 from mail.parse import parse
 from models import Account, Contact, Decision, Event, GmailMessage, Message, Participant, Thread, User
@@ -227,6 +228,43 @@ def test_i1_a_stranger_waits_for_the_earlier_message_of_its_thread_that_could_no
     crm.file(alice, [(asked, first)])
     (late,) = crm.file(alice, [(answer, second)])
     assert (late.created, late.verdict.rule) == (True, "S8")
+
+
+def test_s15_a_forward_waits_for_the_original_that_could_not_be_had_yet(crm: Crm) -> None:
+    alice = crm.mailbox("alice@acme.com")
+    carl, dora = crm.contact("carl@lead.com"), crm.contact("dora@lead.com")
+    asked = raw_mail("carl@lead.com", ["alice@acme.com"], message_id="<original@lead.com>")
+    forward = raw_mail(
+        "alice@acme.com",
+        ["dora@lead.com"],
+        subject="Fwd: Hello",
+        text=FORWARDED,
+        answers=["<original@lead.com>"],
+    )
+    first = headline(asked, thread="tf", at=crm.tick())
+    second = headline(forward, *SENT, thread="tf", at=crm.tick())
+    with crm.database.session() as session:
+        decisions.fail(session, alice.id, first.gmail_id, "Gmail is away", crm.clock, gmail_thread_id="tf")
+    (early,) = crm.file(alice, [(forward, second)])
+    assert (early.waits, early.message_id) == (True, None)
+    filed = crm.file(alice, [(asked, first), (forward, second)])
+    with crm.session() as session:
+        owners = [session.get_one(Message, one.message_id).contact_id for one in filed]
+    assert owners == [carl.id, dora.id]
+
+
+def test_i4_a_contact_does_not_wait_for_a_message_that_fails_again_and_again(crm: Crm) -> None:
+    alice = crm.mailbox("alice@acme.com")
+    crm.contact("carl@lead.com")
+    first, answer = (raw_mail(who, "alice@acme.com") for who in ("x@else.com", "carl@lead.com"))
+    heads = [headline(mail, thread="tl", at=crm.tick()) for mail in (first, answer)]
+    for _ in range(A_FEW_TRIES + 1):
+        with crm.database.session() as session:
+            decisions.fail(
+                session, alice.id, heads[0].gmail_id, "Gmail is away", crm.clock, gmail_thread_id="tl"
+            )
+    (filed,) = crm.file(alice, [(answer, heads[1])])
+    assert (filed.waits, filed.created, filed.verdict.rule) == (False, True, "S7")
 
 
 def test_i4_strangers_in_one_thread_do_not_wait_for_each_other_for_ever(crm: Crm) -> None:
