@@ -58,9 +58,8 @@ def check(fact: object, what: str) -> None:
 @step("Ann connects her Gmail")
 def connect(scene: Scene) -> str:
     scene.first_account = scene.ann.connect("ann.archer@gmail.com")
-    account = scene.ann.account()
-    check(account["watch_expires_at"], "the mailbox is watched")
-    return f"{account['email']} is {account['state']}, watched until {account['watch_expires_at']}"
+    until = eventually(lambda: scene.ann.account()["watch_expires_at"], "the mailbox is watched")
+    return f"{scene.ann.mailbox} is {scene.ann.account()['state']}, watched until {until}"
 
 
 @step("A stranger's mail stays private")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,8 +24,17 @@ Json = dict[str, Any]
 TIMEOUT_S = 60.0
 LOOK_AGAIN_S = 0.2
 
-console = Console()
-complaints = Console(stderr=True)
+WIDTH_OF_A_FILE = 160
+"""Columns where the output is no terminal: a table in a log is not squeezed into 80."""
+
+
+def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else WIDTH_OF_A_FILE)
+
+
+console = _console()
+complaints = _console(stderr=True)
 
 
 class CommandFailed(Exception):

@@ -15,6 +15,9 @@ BODIES: dict[tuple[str, str], object] = {
 }
 
 
+SUPPRESSED = "gone@client.example"
+
+
 def _theirs(running: RunningApi) -> tuple[Tenant, dict[str, str]]:
     """A location with one of everything, and the ids."""
     other = running.tenant("Another location")
@@ -26,7 +29,10 @@ def _theirs(running: RunningApi) -> tuple[Tenant, dict[str, str]]:
     campaign = other.api.post(
         "/v1/campaigns", json={"user_id": user, "subject": "S", "text": "T", "contact_ids": [contact]}
     )
+    review = other.api.post("/v1/reviews", json={"emails": ["bob@client.example"]}).json()["id"]
+    other.api.post("/v1/suppressions", json={"email": "silent@elsewhere.example"})
     endpoint = other.api.post("/v1/webhook_endpoints", json={"url": "https://x.example"}).json()["id"]
+    other.api.post("/v1/suppressions", json={"email": SUPPRESSED})
     return other, {
         "location_id": other.id,
         "user_id": user,
@@ -35,8 +41,11 @@ def _theirs(running: RunningApi) -> tuple[Tenant, dict[str, str]]:
         "message_id": message,
         "attachment_id": shown["attachments"][0]["id"],
         "conversation_id": shown["conversation_id"],
+        "email": "silent@elsewhere.example",
         "campaign_id": campaign.json()["id"] if campaign.is_success else "cmp_none",
         "endpoint_id": endpoint,
+        "review_id": review,
+        "email": SUPPRESSED,
     }
 
 
@@ -79,6 +88,7 @@ def test_lists_and_filters_hold_nothing_of_another_location(running: RunningApi,
         "/v1/conversations",
         f"/v1/conversations?contact_id={ids['contact_id']}",
         "/v1/webhook_endpoints",
+        "/v1/reviews",
         "/v1/search?q=Hello",
         "/v1/search?q=bob",
     ):
@@ -98,5 +108,7 @@ def test_ids_of_another_location_in_a_body_are_refused(running: RunningApi, tena
     assert answer.status_code == 422
     contact = tenant.api.post("/v1/contacts", json={"name": "X", "assigned_user_id": ids["user_id"]})
     assert contact.status_code == 422
+    review = tenant.api.post("/v1/reviews", json={"contact_id": ids["contact_id"]})
+    assert review.status_code == 422
     switch = tenant.api.post(f"/v1/users/{mine}/switch", json={"account_id": ids["account_id"]})
     assert switch.status_code == 404

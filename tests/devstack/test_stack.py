@@ -19,6 +19,7 @@ from devstack import reaper
 from devstack.catcher import CatcherClient
 from devstack.process import ROOT, PartError
 from devstack.stack import Stack
+from devstack.story import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -70,10 +71,18 @@ def test_a_part_that_cannot_start_ends_the_others(watched: str) -> None:
     settings = {"PUBSUB_TOPIC": "no-topic-of-a-project"}
     with pytest.raises(PartError, match=r"(?s)Gmail emulator did not start: it ended at once.*whole log: "):
         Stack.start(parts={"catcher", "gmail"}, settings=settings)
-    left = [
-        pid for pid in reaper.marked(watched) if "smtp_catcher" in " ".join(psutil.Process(pid).cmdline())
-    ]
-    assert left == []
+
+    def all_gone() -> bool:
+        return not [pid for pid in reaper.marked(watched) if "smtp_catcher" in _command_line(pid)]
+
+    assert eventually(all_gone, "the catcher has ended")
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
