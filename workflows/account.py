@@ -68,6 +68,8 @@ class AccountWorkflow:
     def gmail_changed(self, history_id: int | None = None) -> None:
         """The mailbox has changed; hints coalesce."""
         memory, now = self._memory, workflow.now()
+        if history_id and memory.cursor and history_id <= memory.cursor:
+            return  # that far we have read; Gmail also tells of each watch that is renewed
         memory.hinted = True
         memory.rechecks = 0
         memory.hint_history_id = max(history_id or 0, memory.hint_history_id or 0) or None
@@ -195,6 +197,8 @@ class AccountWorkflow:
             memory.gap = report.gap
         elif memory.gap and report.cursor:
             memory.gap.cursor = report.cursor
+        else:
+            memory.cursor = report.cursor
         self._look_again(report)
 
     def _look_again(self, report: Report) -> None:
@@ -315,7 +319,7 @@ class AccountWorkflow:
         self._memory.not_before, self._memory.obeying = None, False
 
     def _set_alarm(self) -> None:
-        """A timer for what is due next, unless one rings before it; none is taken back, since each costs an action."""
+        """A timer for what is due next, unless one rings before it; none is taken back: each costs an action."""
         memory = self._memory
         due = policies.earlier_of(memory.look_at, memory.retry_at, memory.upkeep_at)
         wake = memory.not_before or (due if memory.state in COLLECTING else None)
