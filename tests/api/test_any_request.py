@@ -18,7 +18,7 @@ from tests.api.running import RunningApi, Tenant
 pytestmark = pytest.mark.servers
 
 ENDLESS = "/v1/events"
-MOST = 1000 if os.environ.get("SOAK") else 40
+MOST = 1000 if os.environ.get("SOAK") else 20
 
 
 @settings(
