@@ -8,6 +8,7 @@ live.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import uuid
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from devstack import temporal
+from tests.workflows import record_steps
 from tests.workflows.acting import Actors, active, on_stage
 from worker import workflow_runner
 from workflows.account import AccountWorkflow
@@ -52,7 +54,21 @@ ACTIVE = AccountMemory(known=True, state="active", location_id="loc_1")
 
 async def _save(name: str, handle: WorkflowHandle[Any, Any]) -> None:
     HISTORIES.mkdir(exist_ok=True)
-    (HISTORIES / f"{name}.json").write_text((await handle.fetch_history()).to_json() + "\n")
+    history = scrubbed(json.loads((await handle.fetch_history()).to_json()))
+    (HISTORIES / f"{name}.json").write_text(json.dumps(history, separators=(",", ":")) + "\n")
+
+
+def scrubbed(value: Any) -> Any:
+    """Without what tells of the machine it was recorded on: paths in stack traces, names of processes."""
+    if isinstance(value, list):
+        return [scrubbed(one) for one in value]
+    if isinstance(value, dict):
+        return {
+            key: "recorder" if key == "identity" else scrubbed(one)
+            for key, one in value.items()
+            if key != "stackTrace"
+        }
+    return value
 
 
 async def a_whole_life(env: WorkflowEnvironment, name: str) -> None:
@@ -104,6 +120,31 @@ async def quiet_days(env: WorkflowEnvironment, name: str) -> None:
         await stage.handle.signal(AccountWorkflow.sync_now)
         await stage.played("prove_account")
         await stage.settled()
+        await _save(name, stage.handle)
+
+
+async def a_long_life(env: WorkflowEnvironment, name: str) -> None:
+    """Pushes in bursts, while a sync is under way, until the account continues as new; the last run is kept."""
+    actors = Actors()
+    async with on_stage(env, actors, ACTIVE) as stage:
+        first = (await stage.handle.describe()).run_id
+        syncs = 0
+        while (await stage.handle.describe()).run_id == first:
+            held = actors.held["sync_account"] = asyncio.Event()
+            syncs = actors.times("sync_account")
+            for history_id in range(1, 4):
+                await stage.handle.signal(AccountWorkflow.gmail_changed, 10 * syncs + history_id)
+            await stage.played("sync_account", syncs + 1)
+            for history_id in range(4, 20):
+                await stage.handle.signal(AccountWorkflow.gmail_changed, 10 * syncs + history_id)
+            del actors.held["sync_account"]
+            held.set()
+            await stage.played("sync_account", syncs + 2)
+        await stage.handle.signal(AccountWorkflow.sync_now)
+        await stage.played("prove_account")
+        await stage.settled()
+        carried = env.client.get_workflow_handle(stage.handle.id, run_id=first)
+        await _save(f"{name}_before", carried)
         await _save(name, stage.handle)
 
 
@@ -212,6 +253,7 @@ RECORDINGS: dict[str, Callable[[WorkflowEnvironment, str], Awaitable[None]]] = {
     "account_whole_life": a_whole_life,
     "account_quiet_days": quiet_days,
     "account_trouble": trouble,
+    "account_continued": a_long_life,
     "switch": a_switch,
     "reconcile": a_walk,
     "contacts": an_address_book,
@@ -220,14 +262,18 @@ RECORDINGS: dict[str, Callable[[WorkflowEnvironment, str], Awaitable[None]]] = {
 
 async def record(names: list[str]) -> None:
     """Record the named histories, or those that are missing."""
-    for name in names or [name for name in RECORDINGS if not (HISTORIES / f"{name}.json").exists()]:
+    every = (*RECORDINGS, *record_steps.RECORDINGS)
+    for name in names or [name for name in every if not (HISTORIES / f"{name}.json").exists()]:
         env = await WorkflowEnvironment.start_time_skipping(
             test_server_existing_path=str(temporal.binary("temporal-test-server")),
             data_converter=pydantic_data_converter,
         )
         async with env:
             await register_search_attributes(env.client)
-            await RECORDINGS[name](env, name)
+            if name in RECORDINGS:
+                await RECORDINGS[name](env, name)
+            else:
+                await record_steps.RECORDINGS[name](env, name, _save)
 
 
 if __name__ == "__main__":
