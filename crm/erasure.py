@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, delete, func, select, update
 from sqlmodel.sql.expression import SelectOfScalar
 
-from crm import contacts, events
+from crm import contacts, events, reviews
 from crm.addresses import email_key
 from models import (
     Account,
@@ -60,6 +60,7 @@ def erase_contact(session: Session, contact: Contact) -> Erasure:
     session.expunge(contact)
     session.execute(delete(Contact).where(col(Contact.id) == contact_id))
     contacts.relink(session, location_id, addresses)
+    reviews.forget_addresses(session, location_id, addresses)
     events.emit(session, location_id, events.CONTACT_UPDATED, contact_id)
     return _receipt(
         session, location_id, "contact", contact_id, {"contacts": 1, "addresses": len(addresses), **counts}

@@ -184,7 +184,9 @@ def undo(session: Session, review_id: str) -> Review:
         session.execute(
             update(Decision)
             .where(
-                col(Decision.account_id) == before["account_id"], col(Decision.gmail_id) == before["gmail_id"]
+                col(Decision.account_id) == before["account_id"],
+                col(Decision.gmail_id) == before["gmail_id"],
+                col(Decision.message_id).is_not(None),  # not erased since (S29)
             )
             .values(outcome=Outcome.SYNCED, rule=before["rule"], detail=before["detail"], at=now())
         )
@@ -205,6 +207,16 @@ def undo(session: Session, review_id: str) -> Review:
     review.state, review.undone_at = ReviewState.UNDONE, now()
     session.add(review)
     return review
+
+
+def forget_addresses(session: Session, location_id: str, keys: Sequence[str]) -> None:
+    """These addresses are erased (S29): reviews keep what they did, and no longer name them."""
+    naming = or_(*(col(Review.emails).contains([key]) for key in keys))
+    for review in (
+        session.exec(select(Review).where(Review.location_id == location_id, naming)) if keys else ()
+    ):
+        review.emails = [email for email in review.emails if email not in keys]
+        session.add(review)
 
 
 def locked(session: Session, review_id: str) -> Review:

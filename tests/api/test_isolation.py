@@ -30,7 +30,6 @@ def _theirs(running: RunningApi) -> tuple[Tenant, dict[str, str]]:
         "/v1/campaigns", json={"user_id": user, "subject": "S", "text": "T", "contact_ids": [contact]}
     )
     review = other.api.post("/v1/reviews", json={"emails": ["bob@client.example"]}).json()["id"]
-    other.api.post("/v1/suppressions", json={"email": "silent@elsewhere.example"})
     endpoint = other.api.post("/v1/webhook_endpoints", json={"url": "https://x.example"}).json()["id"]
     other.api.post("/v1/suppressions", json={"email": SUPPRESSED})
     return other, {
@@ -41,7 +40,6 @@ def _theirs(running: RunningApi) -> tuple[Tenant, dict[str, str]]:
         "message_id": message,
         "attachment_id": shown["attachments"][0]["id"],
         "conversation_id": shown["conversation_id"],
-        "email": "silent@elsewhere.example",
         "campaign_id": campaign.json()["id"] if campaign.is_success else "cmp_none",
         "endpoint_id": endpoint,
         "review_id": review,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -128,6 +129,28 @@ def test_a_mail_is_sent_shown_and_cancelled(operator: Operator) -> None:
     assert message["text"] == "hello\n"
     assert "scheduled" in operator.does("message", message["id"])
     assert "cancelled" in operator.does("cancel", message["id"])
+
+
+def test_a_changed_rule_is_reviewed_applied_and_undone(operator: Operator) -> None:
+    bob = operator.tenant.contact("bob@client.example")["id"]
+    account = connected_account(operator.running, operator.tenant, email="ann.review@gmail.com")
+    message = inbound_mail(operator.running, operator.tenant, bob, account_id=account)
+    with operator.running.database.session() as session:
+        row = session.get_one(Account, account)
+        row.state = AccountState.PAUSED  # no mailbox has to be asked
+    operator.tenant.api.patch(
+        f"/v1/locations/{operator.tenant.id}", json={"internal_domains": ["client.example"]}
+    )
+    shown = operator.does("review", "--domain", "client.example")
+    assert re.search(r"Would hide +1\n", shown)
+    review = re.findall(r"rev_\w+", shown)[0]
+    assert "1 to hide" in operator.does("review-apply", review)
+    assert operator.tenant.api.get(f"/v1/messages/{message}").status_code == 404
+    assert "applied" in operator.does("reviews")
+    assert "1 shown again" in operator.does("review-undo", review)
+    assert operator.tenant.api.get(f"/v1/messages/{message}").status_code == 200
+    assert "undone" in operator.does("review", "--show", review)
+    assert "--domain" in operator.tries("review").output
 
 
 def test_data_is_exported_and_erased(operator: Operator, tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""Settings and addresses that apply backwards (S12), told on the whole running system."""
+
+from __future__ import annotations
+
+import pytest
+
+from devstack.stack import Stack
+from devstack.story import Json, LocationInStory, Refused, Story, UserInStory, eventually, unique
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def story(stack: Stack) -> Story:
+    return Story(stack)
+
+
+@pytest.fixture
+def acme(story: Story) -> LocationInStory:
+    return story.location("Acme")
+
+
+@pytest.fixture
+def ann(acme: LocationInStory) -> UserInStory:
+    user = acme.user(name="Ann Archer")
+    user.connect()
+    return user
+
+
+def review(acme: LocationInStory, **changed: object) -> Json:
+    """A review once Gmail was asked."""
+    made = acme.api.post("/v1/reviews", changed)
+
+    def look() -> Json | None:
+        found: Json = acme.api.get(f"/v1/reviews/{made['id']}")
+        return found if found["state"] != "looking" else None
+
+    return eventually(look, f"review {made['id']} has its preview")
+
+
+def act(acme: LocationInStory, review_id: str, what: str) -> Json:
+    done: Json = acme.api.post(f"/v1/reviews/{review_id}/{what}")
+    return done
+
+
+def shown(acme: LocationInStory, message_id: str) -> bool:
+    """Whether the CRM still shows a message."""
+    try:
+        acme.api.get(f"/v1/messages/{message_id}")
+    except Refused as refusal:
+        if refusal.status != 404:
+            raise
+        return False
+    return True
+
+
+def test_s12_a_domain_that_becomes_internal_hides_its_mail_and_undoing_brings_it_back(
+    story: Story, acme: LocationInStory, ann: UserInStory
+) -> None:
+    domain = f"{unique('partner')}.example"
+    pat, lea = acme.contact("Pat", f"pat@{domain}"), acme.contact("Lea", f"{unique('lea')}@lead.example")
+    (internal_id,) = story.mail_from(pat.email, ann.mailbox, "Between us").values()
+    story.mail_from(lea.email, [ann.mailbox, pat.email], "To both of you")
+    internal, mixed = pat.message("Between us"), lea.message("To both of you")
+
+    acme.api.patch(f"/v1/locations/{acme.id}", {"internal_domains": [domain]})
+    found = review(acme, domains=[domain])
+    assert (found["would_add"], found["would_hide"], found["not_read"]) == (0, 1, [])
+    assert shown(acme, internal["id"]), "a preview changes nothing"
+
+    assert act(acme, found["id"], "apply")["state"] == "applied"
+    assert not shown(acme, internal["id"])
+    assert shown(acme, mixed["id"]), "a contact sent it (S12)"
+    decision = ann.decision(internal_id)
+    assert (decision["outcome"], decision["rule"]) == ("skipped", "S12")
+
+    assert act(acme, found["id"], "undo")["state"] == "undone"
+    assert shown(acme, internal["id"])
+    assert ann.decision(internal_id)["outcome"] == "synced"
+
+
+def test_a_new_contact_brings_in_its_earlier_mail_from_gmail_and_undoing_hides_it(
+    story: Story, acme: LocationInStory, ann: UserInStory
+) -> None:
+    nora, other = f"{unique('nora')}@new.example", f"{unique('other')}@new.example"
+    message_id = f"<{unique('first')}@new.example>"
+    (first_id,) = story.mail_from(nora, ann.mailbox, "An idea", "Words", message_id=message_id).values()
+    (second_id,) = story.mail_from(
+        other, ann.mailbox, "Re: An idea", in_reply_to=message_id, references=message_id
+    ).values()
+    (stranger_id,) = story.mail_from(other, ann.mailbox, "Something else").values()
+    for gmail_id in (first_id, second_id, stranger_id):
+        assert ann.decision(gmail_id)["rule"] == "S9"
+
+    contact = acme.contact("Nora", nora)
+    found = review(acme, contact_id=contact.id)
+    assert (found["would_add"], found["would_hide"], found["not_read"]) == (2, 0, [])
+    assert ann.decision(first_id)["rule"] == "S9", "a preview changes nothing"
+    assert {r["form"] for r in story.gmail.requests("messages.get", path_id=first_id)} == {"metadata"}
+
+    act(acme, found["id"], "apply")
+    message = contact.message("An idea", direction="inbound")
+    assert message["text"].strip() == "Words"
+    answer = eventually(
+        lambda: next((m for m in contact.in_conversation() if m["subject"] == "Re: An idea"), None),
+        "what a stranger wrote in the thread (S8)",
+    )
+    assert answer["thread_id"] == message["thread_id"]
+    assert ann.decision(first_id)["rule"] == "S7"
+    assert ann.decision(stranger_id)["rule"] == "S9"
+
+    act(acme, found["id"], "undo")
+    assert not shown(acme, message["id"])
+    assert not shown(acme, answer["id"])
+    assert contact.messages() == []
+    assert ann.decision(first_id)["outcome"] == "skipped"
+
+
+def test_a_mailbox_that_cannot_be_asked_is_named(
+    story: Story, acme: LocationInStory, ann: UserInStory
+) -> None:
+    story.gmail.change_password(ann.mailbox)
+    found = review(acme, emails=[f"{unique('x')}@new.example"])
+    assert [one["account_id"] for one in found["not_read"]] == [ann.account_id]
+    assert "password" in found["not_read"][0]["reason"]
+    assert act(acme, found["id"], "apply")["state"] == "applied"
