@@ -49,7 +49,7 @@ def describe(file: str, mail: Mail) -> dict[str, Any]:
         ],
         "problems": mail.problems,
         "kind": classify.kind_given(mail, notice),
-        "forwarded": forward.is_forward(mail),
+        "forwarded": forward.is_forward_given(mail, notice),
         "bounce": None
         if notice is None
         else {

@@ -12,9 +12,11 @@ import re
 from dataclasses import dataclass
 
 from mail import autoreply, bounce, htmltext, notices
+from mail.bodylines import body_lines
 from mail.labels import AMBIGUOUS_FORWARD_PREFIXES, FORWARD_PREFIXES, REPLY_PREFIXES, fold, label, plain
 from mail.message import Address, Mail
 from mail.replylines import (
+    DASHES,
     attribution_start,
     block_below,
     dashed_phrase,
@@ -47,6 +49,7 @@ _DASHES_AND_LABEL = re.compile(
 )
 _MARKER_STARTS = frozenset(" \t>-_=*~#+–—\ufeff")
 _MARKER_ENDS = frozenset(" \t:：*\u202c\u200e")
+_MARKER_LAST = frozenset(":：*\u202c\u200e")
 _FINNISH = frozenset({"lähettäjä", "lähettäjät"})
 
 
@@ -65,15 +68,21 @@ def is_forward(mail: Mail) -> bool:
     Works on headers alone too, as far as they tell (subject, Thunderbird's X-Forwarded-Message-Id). Never
     raises.
     """
-    return _reads_as_forward(mail) and not _is_machine(mail)
+    return _reads_as_forward(mail) and bounce.read(mail) is None and not _is_machine(mail)
+
+
+def is_forward_given(mail: Mail, found: bounce.Bounce | None) -> bool:
+    """As `is_forward`, where `bounce.read` has been asked already."""
+    return found is None and _reads_as_forward(mail) and not _is_machine(mail)
 
 
 def _reads_as_forward(mail: Mail) -> bool:
     prefix = subject_prefix(mail.subject)
     forwards = prefix is not None and prefix in FORWARD_PREFIXES
-    lines = _lines(_text(mail))
-    if not forwards and not mail.embedded and not _holds_marker(lines):
+    text = _text(mail)
+    if not forwards and not mail.embedded and not _holds_marker(text):
         return "x-forwarded-message-id" in mail.headers and prefix is None
+    lines = _lines(text)
     first = _first_splitter(lines)
     if first.kind == "marker":
         return True
@@ -104,13 +113,27 @@ def _is_report_or_digest(mail: Mail) -> bool:
     )
 
 
-def _holds_marker(lines: list[str]) -> bool:
+def _holds_marker(text: str) -> bool:
     """A cheap first look: most mail holds no forward marker anywhere, and needs no reading line by line."""
-    return any(
-        is_forward_marker(line) or is_titled_block(lines, at)
-        for at, line in enumerate(lines)
-        if line[:1] in _MARKER_STARTS or line[-1:] in _MARKER_ENDS
-    )
+    body = body_lines(text[:MAX_TEXT])
+    lines = body.lines[:MAX_LINES]
+    for at in body.telling:
+        if at >= MAX_LINES:
+            break
+        stripped = body.stripped[at]
+        if stripped[-1] not in _MARKER_LAST:
+            if stripped[0] not in DASHES:
+                continue
+            if stripped[0] == ">":
+                inner = stripped.lstrip("> \t")[:1]
+                if inner not in DASHES and not inner.isspace():
+                    continue
+        line = lines[at]
+        if (line[:1] in _MARKER_STARTS or line[-1:] in _MARKER_ENDS) and (
+            is_forward_marker(line) or is_titled_block(lines, at)
+        ):
+            return True
+    return False
 
 
 def original_sender(mail: Mail) -> Address | None:
@@ -135,22 +158,17 @@ def original_sender(mail: Mail) -> Address | None:
 
 
 def _is_machine(mail: Mail) -> bool:
-    return (
-        bounce.read(mail) is not None
-        or notices.is_limit_notice(mail)
-        or autoreply.is_receipt(mail)
-        or autoreply.is_auto_reply(mail)
-    )
+    return notices.is_limit_notice(mail) or autoreply.is_receipt(mail) or autoreply.is_auto_reply(mail)
 
 
 def _text(mail: Mail) -> str:
-    if mail.text and mail.text.strip():
+    if mail.text and not mail.text.isspace():
         return mail.text
     return htmltext.text_of(mail.html) if mail.html else ""
 
 
 def _lines(text: str) -> list[str]:
-    return text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n").split("\n")[:MAX_LINES]
+    return list(body_lines(text[:MAX_TEXT]).lines[:MAX_LINES])
 
 
 @dataclass(frozen=True, slots=True)

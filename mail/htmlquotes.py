@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from mail.bodylines import lines_read
 from mail.htmllimits import bounded
 from mail.replylines import attribution_start
 from mail.replymarks import marks_of
@@ -243,7 +244,7 @@ def _cut_from(mark: LexborNode, body: LexborNode) -> str:
 def _mark_by_words(body: LexborNode) -> LexborNode | None:
     """The node with which a quoted mail starts by its words, where no client left a mark of its own."""
     lines = _lines(body)
-    marks = marks_of([text for text, _ in lines])
+    marks = marks_of(lines_read([text for text, _ in lines]))
     starts = [at for at in (marks.find("s"), marks.find("h")) if at >= 0]
     return lines[min(starts)][1] if starts else None
 

@@ -19,10 +19,12 @@ beyond is quoted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from mail import htmltext
+from mail.bodylines import body_lines, lines_read
 from mail.htmlquotes import split_html
 from mail.message import Mail
 from mail.replylines import attribution_start, is_quoted, splitter
@@ -53,7 +55,7 @@ def split(body: str | Mail | None, html: str | None = None) -> Split:
     if isinstance(body, Mail):
         return split(body.text, body.html)
     text = body or ""
-    if text.strip():
+    if text and not text.isspace():
         split_text = _split_text(text)
         return split_text if split_text.quoted_text or not html else _by_html(text, html) or split_text
     return (_by_html("", html) or _split_text(htmltext.text_of(html))) if html else Split("", "")
@@ -83,27 +85,34 @@ def _bare(line: str) -> str:
 
 def _split_text(text: str) -> Split:
     beyond = text[MAX_TEXT:]
-    lines = text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if len(lines) > MAX_LINES:
-        beyond = "\n".join(lines[MAX_LINES:]) + beyond
-        lines = lines[:MAX_LINES]
-    lines = with_own_lines(lines)
-    marks = marks_of(lines)
-    new = _new_lines(lines, marks)
-    cut = trailing_signature([line for line, is_new in zip(lines, new, strict=True) if is_new])
+    body = body_lines(text[:MAX_TEXT])
+    if len(body.lines) > MAX_LINES:
+        beyond = "\n".join(body.lines[MAX_LINES:]) + beyond
+        body = lines_read(body.lines[:MAX_LINES])
+    if "wrote" in text:
+        own_lines = with_own_lines(body.lines)
+        if len(own_lines) != len(body.lines):
+            body = lines_read(own_lines)
+    lines = body.lines
+    new = _new_lines(lines, marks_of(body))
+    kept = lines if False not in new else [line for line, is_new in zip(lines, new, strict=True) if is_new]
+    cut = trailing_signature(kept)
     if cut is not None:
-        kept = 0
+        count = 0
         for at, is_new in enumerate(new):
             if is_new:
-                new[at] = kept < cut
-                kept += 1
+                new[at] = count < cut
+                count += 1
     _drop_trailing_quotes(lines, new)
+    edge = new.index(False) if False in new else len(new)
+    if True not in new[edge:]:
+        return Split(_trim("\n".join(lines[:edge])), _trim("\n".join(lines[edge:]) + beyond))
     own = "\n".join(_kept(lines, new))
     rest = "\n".join(line for line, is_new in zip(lines, new, strict=True) if not is_new)
     return Split(_trim(own), _trim(rest + beyond))
 
 
-def _kept(lines: list[str], new: list[bool]) -> list[str]:
+def _kept(lines: Sequence[str], new: list[bool]) -> list[str]:
     """The new lines; where a quote between them went, the blank lines on both sides of it become one."""
     kept: list[str] = []
     gap = False
@@ -118,7 +127,7 @@ def _kept(lines: list[str], new: list[bool]) -> list[str]:
     return kept
 
 
-def _drop_trailing_quotes(lines: list[str], new: list[bool]) -> None:
+def _drop_trailing_quotes(lines: Sequence[str], new: list[bool]) -> None:
     """Quoted lines that end the new part, once a signature below them is gone, are quoted too."""
     at = len(lines) - 1
     while at >= 0 and (not new[at] or not lines[at].strip() or is_quoted(lines[at])):
@@ -133,7 +142,7 @@ def _trim(text: str) -> str:
     return text.strip("\n \t\u00a0\u200b\ufeff")
 
 
-def _new_lines(lines: list[str], marks: str) -> list[bool]:
+def _new_lines(lines: Sequence[str], marks: str) -> list[bool]:
     """For each line, whether it belongs to the new part."""
     size = len(lines)
     hard = marks.find("h")
@@ -210,7 +219,7 @@ def _quoted_blocks(marks: str, first: int) -> list[tuple[int, int]]:
     return blocks
 
 
-def _without_attribution(lines: list[str], marks: str) -> list[bool]:
+def _without_attribution(lines: Sequence[str], marks: str) -> list[bool]:
     """No splitter at all: quoted lines at the end are quoted; others stay, for the writer put them there."""
     size = len(marks)
     end = size
@@ -221,7 +230,7 @@ def _without_attribution(lines: list[str], marks: str) -> list[bool]:
     return [at < end for at in range(size)]
 
 
-def _quotes_a_mail(lines: list[str]) -> bool:
+def _quotes_a_mail(lines: Sequence[str]) -> bool:
     """Does the first quoted line say who wrote what follows?"""
     first = next((line.lstrip("> ") for line in lines if line.strip("> ")), "")
     return splitter([first], 0) is not None or attribution_start([first], 0) is not None

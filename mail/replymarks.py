@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mail.bodylines import BodyLines
 from mail.labels import LABELS, MAX_LABEL
 from mail.replylines import (
     DASHES,
@@ -21,7 +24,7 @@ _QUOTING = frozenset(">|&\ufeff")
 _ENDING = frozenset(":：-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
 
 
-def with_own_lines(lines: list[str]) -> list[str]:
+def with_own_lines(lines: Sequence[str]) -> list[str]:
     """Gives a who-wrote line that shares its line with the writer's words a line of its own."""
     result: list[str] = []
     for line in lines:
@@ -33,16 +36,14 @@ def with_own_lines(lines: list[str]) -> list[str]:
     return result
 
 
-def marks_of(lines: list[str]) -> str:
+def marks_of(body: BodyLines) -> str:
     """One letter a line: `e` blank, `m` quoted, `s` who-wrote line, `h` hard splitter, `t` text."""
-    marks = ["t"] * len(lines)
+    lines = body.lines
+    marks = ["t" if line else "e" for line in body.stripped]
     looked = 0
-    quoted = False
-    for at, line in enumerate(lines):
-        stripped = line.strip()
-        if not stripped:
-            marks[at] = "e"
-            continue
+    quoted = attributed = False
+    for at in body.telling:
+        line, stripped = lines[at], body.stripped[at]
         first, last = stripped[0], stripped[-1]
         if first in _QUOTING and is_quoted(line) and not _closes_attribution(lines, at):
             marks[at] = "m"
@@ -52,33 +53,33 @@ def marks_of(lines: list[str]) -> str:
         labelled = colon > 0 and (
             stripped[:colon].rstrip(" *]\t").lstrip("*[").lower() in LABELS or not line.isascii()
         )
-        if (labelled or first in DASHES or last in _ENDING or (colon < 0 and "：" in stripped)) and splitter(
+        ending = last in _ENDING
+        if (labelled or first in DASHES or ending or (colon < 0 and "：" in stripped)) and splitter(
             lines, at
         ):
             marks[at] = "h"
-            if "s" not in marks[:at] and not _quote_follows(lines, at):
+            if not attributed and not _quote_follows(lines, at):
+                # What stands below is quoted, whatever it is.
+                marks[at + 1 :] = ["e" if not line else "t" for line in body.stripped[at + 1 :]]
                 break
-        elif (
-            looked < MAX_LOOKED
-            and (last in _ENDING or "@" in line or first.isdigit())
-            and may_attribute(line)
-        ):
+        elif looked < MAX_LOOKED and (ending or "@" in line or first.isdigit()) and may_attribute(line):
             looked += 1
             start = attribution_start(lines, at)
             if start is not None:
                 marks[start : at + 1] = "s" * (at + 1 - start)
+                attributed = True
     if quoted:
         _join_wrapped_quotes(lines, marks)
     return "".join(marks)
 
 
-def _closes_attribution(lines: list[str], at: int) -> bool:
+def _closes_attribution(lines: Sequence[str], at: int) -> bool:
     """A ">" that closes the address of a wrapped who-wrote line, rather than quotes."""
     line = lines[at]
     return len(line) < 40 and line.rstrip().endswith((":", "：")) and attribution_start(lines, at) is not None
 
 
-def _join_wrapped_quotes(lines: list[str], marks: list[str]) -> None:
+def _join_wrapped_quotes(lines: Sequence[str], marks: list[str]) -> None:
     """A single unmarked line right between quoted ones is the rest of a quoted line that a client wrapped."""
     for at in range(1, len(lines) - 1):
         if marks[at] == "t" and marks[at - 1] == "m" and marks[at + 1] == "m":
@@ -89,6 +90,6 @@ def _join_wrapped_quotes(lines: list[str], marks: list[str]) -> None:
                 marks[at] = "m"
 
 
-def _quote_follows(lines: list[str], at: int) -> bool:
+def _quote_follows(lines: Sequence[str], at: int) -> bool:
     """Do lines with ">" come next, so that what stands below them may be new?"""
     return any(is_quoted(line) for line in lines[at + 1 : at + 8])

@@ -137,24 +137,20 @@ def _first_cut(lines: Sequence[str]) -> int | None:
     """The delimiter of a signature or a list's footer, or else the line of a phone: that stands under what
     was written on it, and what follows is the mail that was answered.
     """
-    phone: int | None = None
-    written = False
+    stripped = [line.strip() for line in lines]
     size = len(lines)
-    for at, line in enumerate(lines):
-        text = line.strip()
+    first = next((at for at, text in enumerate(stripped) if text), size)
+    phone: int | None = None
+    for at, text in enumerate(stripped):
         if not text:
             continue
         if text[0] in _DELIMITING:
             if _delimits(lines, at, text):
                 return at
         elif (
-            written
-            and phone is None
-            and (at + 1 == size or not lines[at + 1].strip())
-            and is_device_line(text)
+            (at + 1 == size or not stripped[at + 1]) and phone is None and at > first and is_device_line(text)
         ):
             phone = at
-        written = True
     return phone
 
 
