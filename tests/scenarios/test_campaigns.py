@@ -319,7 +319,7 @@ def test_s25_every_recipient_once_or_unknown_through_refusals_and_two_kills(
     reached = 0
     for _ in range(2):
         goal = reached + count // 6
-        found = post.until(made, at_least(goal), f"{goal} are sent", 120)
+        found = post.until(made, at_least(goal), f"{goal} are sent", 60 + count / 5)
         stack.kill("worker")
         reached = found["sent"]
     found = post.done(made, patience_s=120 + count / 5)
