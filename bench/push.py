@@ -30,19 +30,29 @@ ACTIONS = {
 }
 """What Temporal Cloud bills, by the event that shows it."""
 UPKEEP_S = 2
+SETTINGS = {"GMAIL_UNITS_PER_MINUTE": "100000000", "RECONCILE_INTERVAL_S": "3600"}
 
 
 def measure(samples: int = SAMPLES) -> list[Result]:
     """All budgets of a push, on one stack; then those of an idle account, on another with a short day."""
-    settings = {"GMAIL_UNITS_PER_MINUTE": "100000000", "RECONCILE_INTERVAL_S": "3600"}
-    with Stack.start(settings=settings) as stack:
-        story = Story(stack)
-        user = story.location().user()
-        user.connect()
-        lead = user.location.contact("Lea", f"{unique('lea')}@lead.example")
+    with Stack.start(settings=SETTINGS) as stack:
+        story, user, lead = _people(stack)
         results = [*_latency(stack, story, user, lead, samples), _actions(stack, story, user, lead)]
         results += _units(story, user, lead)
     return [*results, _idle()]
+
+
+def latency(samples: int) -> list[Result]:
+    """How long a push takes, alone."""
+    with Stack.start(settings=SETTINGS) as stack:
+        return _latency(stack, *_people(stack), samples)
+
+
+def _people(stack: Stack) -> tuple[Story, UserInStory, ContactInStory]:
+    story = Story(stack)
+    user = story.location().user()
+    user.connect()
+    return story, user, user.location.contact("Lea", f"{unique('lea')}@lead.example")
 
 
 def _latency(
