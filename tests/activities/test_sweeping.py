@@ -1,0 +1,73 @@
+"""The sweep: what lost its workflow is started again, and what was to be removed goes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import cast
+
+import pytest
+
+from activities.sweeping import Sweeping
+from crm import erasure
+from models import Location, Review
+from models.columns import now
+from models.erasure import DoomedBlob
+from models.ids import new_id
+from models.states import ReviewState
+from storage.blobs import BlobMissing, Blobs
+from storage.database import Database
+from tests.api.running import RecordedCommands
+from workflows.commands import Commands
+
+pytestmark = pytest.mark.servers
+LONG_AGO = timedelta(minutes=10)
+
+
+class Sweep:
+    """A sweep over a database and a blob store of its own."""
+
+    def __init__(self, url: str, blobs: Blobs) -> None:
+        self.database, self.blobs, self.commands = Database(url, pool_size=2), blobs, RecordedCommands()
+        self.sweeping = Sweeping(self.database, cast(Commands, self.commands), blobs)
+        with self.database.session() as session:
+            location = Location(name="Acme", api_key_hash=new_id("key"))
+            session.add(location)
+            self.location_id = location.id
+
+    def doomed(self, content: bytes, ago: timedelta) -> str:
+        """A blob that was to be removed some time ago."""
+        key = self.blobs.put(self.location_id, content)
+        with self.database.session() as session:
+            session.add(DoomedBlob(key=key, location_id=self.location_id, since=now() - ago))
+        return key
+
+    def review(self, state: ReviewState, ago: timedelta) -> str:
+        with self.database.session() as session:
+            review = Review(location_id=self.location_id, state=state, created_at=now() - ago)
+            session.add(review)
+            return review.id
+
+
+@pytest.fixture
+def sweep(database: str, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    return Sweep(database, Blobs(f"file://{tmp_path_factory.mktemp('blobs')}"))
+
+
+async def test_s29_blobs_that_a_crash_left_behind_are_removed(sweep: Sweep) -> None:
+    old, fresh = sweep.doomed(b"old", LONG_AGO), sweep.doomed(b"fresh", timedelta())
+    await sweep.sweeping.restart_lost()
+    with pytest.raises(BlobMissing):
+        sweep.blobs.get(old)
+    assert sweep.blobs.get(fresh) == b"fresh", "whoever erased it removes it just now"
+    with sweep.database.session() as session:
+        assert erasure.doomed(session) == [fresh]
+    sweep.database.close()
+
+
+async def test_a_review_whose_workflow_was_lost_is_started_again(sweep: Sweep) -> None:
+    lost = sweep.review(ReviewState.LOOKING, LONG_AGO)
+    sweep.review(ReviewState.LOOKING, timedelta())
+    sweep.review(ReviewState.PREVIEW, LONG_AGO)
+    assert await sweep.sweeping.restart_lost() == 1
+    assert sweep.commands.given == [("run_review", lost)]
+    sweep.database.close()
