@@ -142,7 +142,7 @@ def test_a_changed_rule_is_reviewed_applied_and_undone(operator: Operator) -> No
         f"/v1/locations/{operator.tenant.id}", json={"internal_domains": ["client.example"]}
     )
     shown = operator.does("review", "--domain", "client.example")
-    assert re.search(r"Would hide +1\n", shown)
+    assert re.search(r"Would hide +1\b", shown)
     review = re.findall(r"rev_\w+", shown)[0]
     assert "1 to hide" in operator.does("review-apply", review)
     assert operator.tenant.api.get(f"/v1/messages/{message}").status_code == 404
