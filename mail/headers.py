@@ -50,13 +50,14 @@ def read_fields(block: bytes) -> tuple[list[tuple[str, bytes]], int]:
         unfolded = unfolded[mbox.end() :]
     if b"\n " in unfolded or b"\n\t" in unfolded:
         unfolded = _FOLDED.sub(b" ", unfolded)
-    fields: list[tuple[str, bytes]] = []
-    for name, value, other in _LINE.findall(unfolded):
-        if name:
-            value = value.strip()
-            fields.append((name.decode("ascii"), value if b"\r" not in value else _unfold(value)))
-        elif other and not other.isspace():
-            return _read_broken_fields(block)
+    found = _LINE.findall(unfolded)
+    fields = [(name.decode("ascii"), value.strip()) for name, value, _ in found if name]
+    if len(fields) < len(found) and any(
+        other and not other.isspace() for name, _, other in found if not name
+    ):
+        return _read_broken_fields(block)
+    if b"\r" in unfolded:
+        fields = [(name, _unfold(value) if b"\r" in value else value) for name, value in fields]
     if len(fields) > MAX_FIELDS:
         del fields[MAX_FIELDS:]
     if len(block) > MAX_VALUE_BYTES:

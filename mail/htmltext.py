@@ -7,6 +7,7 @@ nesting, and its bindings crash the process when nodes are removed while they ar
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import unescape
 
 from mail.charsets import clean
@@ -49,7 +50,7 @@ _NO_HEIGHT = re.compile(r"max-height\s{0,9}:\s{0,9}0(?:px)?\s{0,9}(?:[;\"'!]|\Z)
 _CLIPPED = re.compile(r"overflow\s{0,9}:\s{0,9}hidden", re.IGNORECASE)
 _HUGE_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}")
 _BLANK = re.compile(r"[ \t\n\r\f]+")
-_AROUND_MARK = re.compile(" ?([\ue000-\ue003\ue006]) ?")
+_SPACELESS = (_LINE, _PARAGRAPH, _OPEN_QUOTE, _CLOSE_QUOTE, _BR)
 _BREAKS = re.compile("[\ue000\ue001\ue006]+")
 _QUOTE_MARK = re.compile("([\ue002\ue003])")
 _EMPTY_LINES = re.compile(r"\n(?:[ \xa0]*\n){2,}")
@@ -191,17 +192,19 @@ def _lay_out(marked: str) -> str:
     text = _BLANK.sub(" ", marked)
     if not text.isascii():
         text = text.translate(_INVISIBLE)
-    text = _AROUND_MARK.sub(r"\1", text)
-    text = _BREAKS.sub(_break, text)
+    for mark in _SPACELESS:
+        if mark in text:
+            text = text.replace(f" {mark}", mark).replace(f"{mark} ", mark)
+    text = _BREAKS.sub(lambda match: _break(match[0]), text)
     if _OPEN_QUOTE in text:
         text = _quote(text)
     text = text.replace(_CLOSE_QUOTE, "\n").replace(_SPACE, " ").replace("\xa0", " ")
     return _EMPTY_LINES.sub("\n\n", text).strip()
 
 
-def _break(match: re.Match[str]) -> str:
+@lru_cache(maxsize=256)
+def _break(marks: str) -> str:
     """A `<br>` ends its line, or is an empty one; edges of blocks end a line once, of paragraphs leave a gap."""
-    marks = match[0]
     count = marks.count(_BR) + (marks[0] != _BR)
     return "\n" * max(count, 2) if _PARAGRAPH in marks else "\n" * count
 

@@ -43,7 +43,7 @@ _BULK = frozenset({"list", "bulk", "junk"})
 def is_list(mail: Mail) -> bool:
     """Was the mail sent to many: through a list, or as bulk mail (RFC 2369, RFC 2919, Precedence)?"""
     headers = mail.headers
-    if any(name in headers for name in _SURE):
+    if headers.has_any(_SURE):
         return True
     return fold(headers.get("precedence") or "").strip() in _BULK
 

@@ -69,6 +69,10 @@ class Headers:
         """All values of the field in their order; empty where it is absent."""
         return list(self._index.get(name.lower(), ()))
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Is one of these fields there? Names in lower case."""
+        return not names.isdisjoint(self._index)
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._index
 

@@ -7,6 +7,7 @@ do neither, by who sends them and by their subjects, in many languages.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from mail.labels import fold, plain
 from mail.message import Mail
@@ -191,6 +192,8 @@ _LIMIT = re.compile(
 _LIMIT_STATUS = re.compile(
     r"\b5\.4\.5\b.{0,80}(?:limit|quota)|(?:limit|quota)\s+exceeded.{0,120}\b5\.4\.5\b", re.DOTALL
 )
+_REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([\w./+-]{1,60})")
+_ANSWERED = re.compile(r"(?:re|fw|fwd|aw|wg|sv|tr|rv)\s*:")
 _GOOGLE_DAEMON = re.compile(r"^mailer-daemon@(?:[\w-]+\.)*(?:google|googlemail|gmail)\.com$")
 
 
@@ -227,16 +230,23 @@ def is_submitted_by_machine(mail: Mail) -> bool:
 
 def report_type(mail: Mail) -> str:
     """`report-type` of a multipart/report, lower case; empty where there is none."""
-    value = fold(mail.headers.get("content-type") or "")[:1000]
+    value = mail.headers.get("content-type") or ""
+    if value.isascii() and "/report" not in value.lower():
+        return ""
+    value = fold(value)[:1000]
     if not value.lstrip().startswith("multipart/report"):
         return ""
-    found = re.search(r"report-type\s*=\s*\"?([\w./+-]{1,60})", value)
+    found = _REPORT_TYPE.search(value)
     return found[1] if found else ""
 
 
 def has_failure_subject(mail: Mail) -> bool:
     """A subject such as mail servers give to notices of failed delivery."""
-    subject = _subject(mail)
+    return _names_failure(_subject(mail))
+
+
+@lru_cache(maxsize=256)
+def _names_failure(subject: str) -> bool:
     if subject.isascii() and not any(stem in subject for stem in _FAILURE_STEMS):
         return False
     return _FAILURE_SUBJECT.search(subject) is not None
@@ -248,7 +258,12 @@ def has_delay_subject(mail: Mail) -> bool:
 
 
 def _subject(mail: Mail) -> str:
-    return fold(plain(mail.subject))[:300]
+    return _folded(mail.subject)
+
+
+@lru_cache(maxsize=256)
+def _folded(subject: str) -> str:
+    return fold(plain(subject))[:300]
 
 
 def is_header_only(mail: Mail) -> bool:
@@ -274,7 +289,7 @@ def headers_say_notice(mail: Mail) -> bool:
 
 def is_reply_subject(mail: Mail) -> bool:
     """A person who answers or forwards a notice keeps its subject behind a prefix."""
-    return re.match(r"(?:re|fw|fwd|aw|wg|sv|tr|rv)\s*:", _subject(mail)) is not None
+    return _ANSWERED.match(_subject(mail)) is not None
 
 
 def is_limit_notice(mail: Mail) -> bool:

@@ -15,7 +15,7 @@ from mail.addresses import lone_angle, read_addresses
 from mail.bodies import Bodies, Piece, join_html, select
 from mail.charsets import clean
 from mail.dates import read_date
-from mail.headers import decode_pairs, decode_value, raw_value, read_fields
+from mail.headers import decode_pairs, decode_value, decode_words, raw_value, read_fields
 from mail.htmltext import text_of
 from mail.message import Address, Attachment, EmbeddedMail, Headers, Mail
 from mail.mime import Part, clean_filename, read_content_fields, read_tree
@@ -38,6 +38,8 @@ _EMPTY_LINES = re.compile(rb"\r?\n(?:[ \t]*\r?\n)+")
 _HEADER_PARTS = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
 _MAIL_PARTS = frozenset({"message/rfc822", "message/global"})
 _STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_OTHER_SENDERS = ("sender", "reply-to", "resent-from", "x-sender", "x-original-from", "return-path")
+_ADDRESS_FIELDS = frozenset({"from", "to", "cc", "bcc", *_OTHER_SENDERS})
 _ENDINGS = {
     "text/plain": ".txt",
     "text/html": ".html",
@@ -88,6 +90,14 @@ def _read_root(raw: bytes, problems: list[str]) -> Part:
 
 
 def _decode_fields(fields: list[tuple[str, bytes]]) -> tuple[tuple[str, str], ...]:
+    joined = b"\n".join([value for _, value in fields])
+    if joined.isascii() and b"\x1b" not in joined and b"\x00" not in joined:
+        # All at once, where no value holds a line break of its own.
+        texts = joined.decode("ascii").split("\n")
+        if len(texts) == len(fields):
+            if b"=?" in joined:
+                texts = [decode_words(text) if "=?" in text else text for text in texts]
+            return tuple([(field[0], text) for field, text in zip(fields, texts, strict=True)])
     return tuple((name, decode_value(value)) for name, value in fields)
 
 
@@ -119,7 +129,9 @@ def _parts(root: Part) -> Iterator[Part]:
 def _assemble(headers: Headers, root: Part, bodies: Bodies, problems: list[str]) -> Mail:
     fields: RawFields = {}
     for name, value in root.fields:
-        fields.setdefault(name.lower(), []).append(value)
+        key = name.lower()
+        if key in _ADDRESS_FIELDS:
+            fields.setdefault(key, []).append(value)
     from_, sender = _read_sender(fields, problems)
     date_value = headers.get("date")
     date = read_date(date_value)
@@ -189,7 +201,7 @@ def _read_sender(fields: RawFields, problems: list[str]) -> tuple[tuple[Address,
             return found, next(address for address in found if "@" in address.email)
         from_ = from_ or found
     problems.append("sender unreadable" if fields.get("from") else "sender missing")
-    for name in ("sender", "reply-to", "resent-from", "x-sender", "x-original-from", "return-path"):
+    for name in _OTHER_SENDERS:
         for value in fields.get(name, ())[:3]:
             for address in read_addresses(value):
                 if "@" in address.email and not from_:

@@ -66,6 +66,7 @@ _STARTS_WITH_DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\s")
 _WORD = re.compile(r"[^\W\d_]+(?:[\'’.()/]{1,2}[^\W\d_]*)*")
 _CJK_VERBS = tuple(sorted(word for word in WROTE if not word.isascii() and any(c >= "\u0e00" for c in word)))
 _PHRASES = frozenset(word for word in WROTE if " " in word)
+_ASCII_PHRASES = tuple(phrase for phrase in _PHRASES if phrase.isascii())
 _WORDS = WROTE - _PHRASES - frozenset({"via", "sent", "said", "menulis"})
 
 
@@ -105,11 +106,18 @@ def _ends(line: str) -> bool:
 def has_verb(text: str) -> bool:
     """Does the text hold the verb of a who-wrote line, in any language?"""
     folded = fold(text)
-    if any(word.strip("().") in _WORDS or word in _WORDS for word in _WORD.findall(folded)):
+    found = _WORD.findall(folded)
+    if not _WORDS.isdisjoint(found):
         return True
-    if any(phrase in folded for phrase in _PHRASES):
+    if folded.isascii():
+        # Only marks that join words may be in the way of one.
+        return (
+            ("(" in folded or ")" in folded or "." in folded)
+            and not _WORDS.isdisjoint([word.strip("().") for word in found])
+        ) or any(phrase in folded for phrase in _ASCII_PHRASES)
+    if not _WORDS.isdisjoint([word.strip("().") for word in found]):
         return True
-    return not folded.isascii() and any(verb in folded for verb in _CJK_VERBS)
+    return any(phrase in folded for phrase in _PHRASES) or any(verb in folded for verb in _CJK_VERBS)
 
 
 def is_quoted(line: str) -> bool:
