@@ -70,6 +70,7 @@ def killed_in_the_middle(stack: Stack, number: int, kills: int) -> None:
     for n in range(number):
         traffic.mail(n)
         if n in moments:
+            stack.wait_healthy("worker")
             stack.kill("worker")
     for user in (ann, bob):
         eventually(partial(all_decided, user), f"all of {user.mailbox} is decided", patience_s=120)
