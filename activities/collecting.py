@@ -225,6 +225,7 @@ class Collecting:
             row = accounts.locked(session, account.id)
             if row is None or row.state not in COLLECTING_STATES:
                 raise NotCollecting(account.id)
+            items, errors_ = self._still_open(session, row, items, errors_, known)
             # First what could not be had: later mail of its thread waits for it.
             for message_id, error in errors_.items():
                 if not isinstance(error, STOPS):
@@ -244,6 +245,25 @@ class Collecting:
             if finish:
                 finish(session, row)
         return unfetched
+
+    @staticmethod
+    def _still_open(
+        session: Session,
+        account: Account,
+        items: dict[str, Item],
+        errors_: dict[str, GoogleError],
+        known: dict[str, Decision],
+    ) -> tuple[dict[str, Item], dict[str, GoogleError]]:
+        """Without ids that were to be tried again, and that somebody decided meanwhile (a review was undone)."""
+        tried = [one for one in (*items, *errors_) if one in known and known[one].outcome == Outcome.FAILED]
+        if not tried:
+            return items, errors_
+        now_known = decisions.of(session, account.id, tried)
+        closed = {one for one, decision in now_known.items() if decision.outcome == Outcome.SKIPPED}
+        return (
+            {one: item for one, item in items.items() if one not in closed},
+            {one: error for one, error in errors_.items() if one not in closed},
+        )
 
 
 def due_again(session: Session, account_id: str) -> Sequence[str]:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import Session, col, func, select, tuple_, update
 
-from crm import decisions, events, policy, timeline
+from crm import accounts, decisions, events, policy, timeline
 from crm.addresses import email_key
 from crm.case import Case
 from crm.facts import load_world
@@ -179,6 +179,9 @@ def undo(session: Session, review_id: str) -> Review:
         raise WrongState("this review was not applied: there is nothing to undo")
     if review.state == ReviewState.UNDONE:
         return review
+    ids = [(one["account_id"], one["gmail_id"]) for one in review.to_add]
+    for account_id in sorted({account_id for account_id, _ in ids}):
+        accounts.locked(session, account_id)  # mail of it that is being filed now is seen below
     show(session, review.to_hide)
     for before in review.decisions_before:
         session.execute(
@@ -190,7 +193,6 @@ def undo(session: Session, review_id: str) -> Review:
             )
             .values(outcome=Outcome.SYNCED, rule=before["rule"], detail=before["detail"], at=now())
         )
-    ids = [(one["account_id"], one["gmail_id"]) for one in review.to_add]
     brought = session.exec(
         select(GmailMessage.message_id).where(
             tuple_(col(GmailMessage.account_id), col(GmailMessage.gmail_id)).in_(ids)
