@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import catch_up, growth, idle, mail_speed, push
+from bench import catch_up, fairness, growth, idle, mail_speed, push
 from bench.result import Result, show, write
 
 BENCHES: dict[str, Callable[[], list[Result]]] = {
     "push": push.measure,
     "catch_up": catch_up.measure,
     "growth": growth.measure,
+    "fairness": fairness.measure,
     "mail": mail_speed.measure,
     "idle": idle.measure,
 }

@@ -30,6 +30,7 @@ ACTIONS = {
 }
 """What Temporal Cloud bills, by the event that shows it."""
 UPKEEP_S = 2
+DAYS = 10
 SETTINGS = {"GMAIL_UNITS_PER_MINUTE": "100000000", "RECONCILE_INTERVAL_S": "3600"}
 
 
@@ -157,17 +158,16 @@ def _idle() -> Result:
         user = story.location().user()
         user.connect()
         _settled(stack, user.account_id)
-        renewals = len(story.gmail.requests("watch", mailbox=user.mailbox))
         before = _count_actions(stack, user.account_id)
+        days = f"{ACTIONS[EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED]} keep_up_account"
 
-        def enough() -> bool:
-            return len(story.gmail.requests("watch", mailbox=user.mailbox)) >= renewals + 5
+        def enough() -> Counter[str] | None:
+            spent = _count_actions(stack, user.account_id) - before
+            return spent if spent[days] >= DAYS else None
 
-        eventually(enough, "five more renewals of the watch")
-        days = len(story.gmail.requests("watch", mailbox=user.mailbox)) - renewals
-        spent = _count_actions(stack, user.account_id) - before
+        spent = eventually(enough, f"{DAYS} more renewals of the watch")
     return Result.bounded(
-        "Temporal actions of an idle account a day", spent.total() / days, "actions", at_most=3
+        "Temporal actions of an idle account a day", spent.total() / spent[days], "actions", at_most=3
     )
 
 
@@ -190,7 +190,8 @@ def _count_actions(stack: Stack, account_id: str) -> Counter[str]:
             handle = client.get_workflow_handle(f"account/{account_id}", run_id=run.run_id)
             async for event in handle.fetch_history_events():
                 if event.event_type in ACTIONS:
-                    counted[ACTIONS[event.event_type]] += 1
+                    step = event.activity_task_scheduled_event_attributes.activity_type.name
+                    counted[f"{ACTIONS[event.event_type]} {step}".strip()] += 1
         return counted
 
     return asyncio.run(count())
