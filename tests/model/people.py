@@ -113,17 +113,25 @@ class World:
 
     def _consent(self, person: Person, box: Box, ask: Callable[[], Json]) -> None:
         def once() -> str | None:
-            outcome = person.user.consent(ask()["authorization_url"], box.address)
-            if "account_id" in outcome:
-                return outcome["account_id"]
+            try:
+                outcome = person.user.consent(ask()["authorization_url"], box.address)
+            except Refused as refused:
+                if refused.status != 409:
+                    raise
+                return self._account_of(person, box)  # the answer to the consent was lost in a crash
             if outcome.get("error") == "already_connected":
-                return box.account_id or None
-            raise AssertionError(f"consent for {box} came back with {outcome}")
+                return self._account_of(person, box)
+            assert outcome.get("error") in (None, "exchange_failed"), f"consent for {box}: {outcome}"
+            return outcome.get("account_id")
 
         account_id = self.wait(once, f"a consent for {box}")
         assert box.account_id in ("", account_id), "one mailbox of one user is one account"
         box.account_id, box.alive = account_id, True
         self.spec.own_people.add(box.address)
+
+    def _account_of(self, person: Person, box: Box) -> str | None:
+        accounts = self.location.api.all("/v1/accounts", user_id=person.user.id)
+        return next((one["id"] for one in accounts if one["email"] == box.address), None)
 
     def connect(self, person: Person, box: Box) -> None:
         """Connect, or connect again after a disconnect (S1, S5)."""
