@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from mail import htmltext, notices
 from mail.bouncereading import Reading, addresses_in, sentence, smtp_code, status_in
@@ -240,12 +241,14 @@ def _returned_at(lines: Sequence[str]) -> int:
 
 def _says_failure(line: str) -> bool:
     return bool(
-        smtp_code(line)
-        or status_in(line)
-        or addresses_in(line)
-        or _FAILURE.search(line)
-        or _DELAY.search(line)
+        smtp_code(line) or status_in(line) or addresses_in(line) or _fails(line) or _DELAY.search(line)
     )
+
+
+@lru_cache(maxsize=512)
+def _fails(line: str) -> bool:
+    """Words of failure in a line; many hundred alternatives, and several readers ask about the same lines."""
+    return _FAILURE.search(line) is not None
 
 
 def _returned_fields(lines: Sequence[str], mail: Mail) -> tuple[list[str], set[str]]:
@@ -275,11 +278,13 @@ def _recipients(mail: Mail, own: Sequence[str], known: set[str]) -> tuple[tuple[
     for line in own:
         bounded = line[:600]
         if "@" in bounded:
+            weight = -1
             for address in addresses_in(bounded):
                 key = address.lower()
                 if (key in parties and key not in known) or _NO_RECIPIENT.match(key):
                     continue
-                weight = _line_weight(bounded, above)
+                if weight < 0:
+                    weight = _line_weight(bounded, above)
                 written.setdefault(key, address)
                 weights[key] = max(weights.get(key, 0), weight)
         if bounded.strip():
@@ -304,7 +309,7 @@ def _line_weight(line: str, above: str) -> int:
         return 4
     if _STRONG_LINE.match(line) or _RCPT.search(line):
         return 3
-    if smtp_code(line) or _FAILURE.search(line[:200]) or _FAILURE.search(above[:200]):
+    if smtp_code(line) or _fails(line[:200]) or _fails(above[:200]):
         return 2
     return 1
 
@@ -333,12 +338,12 @@ def _reason(own: Sequence[str], recipients: Iterable[str]) -> str:
     keys = tuple(address.lower() for address in recipients)
     for at, line in enumerate(own):
         if keys and any(key in line.lower() for key in keys):
-            if _FAILURE.search(line[:600]):
+            if _fails(line[:600]):
                 return sentence(line)
             for below in own[at + 1 : at + 4]:
                 if below.strip():
                     return sentence(below)
     for line in own[:MAX_PROSE_LINES]:
-        if _FAILURE.search(line[:300]):
+        if _fails(line[:300]):
             return sentence(line)
     return ""

@@ -20,9 +20,8 @@ _LINE, _PARAGRAPH, _OPEN_QUOTE, _CLOSE_QUOTE, _SPACE, _BR = "\ue000\ue001\ue002\
 _MARKED = re.compile("[\ue000-\ue006]")
 
 # A quoted attribute value may hold `>`; where quotes never close, tags end at the first `>`.
-_TAG = re.compile(r"<(?:(/?)([a-zA-Z][^\s/>]*+)((?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+)>|!--|[!?/])")
-_PLAIN_TAG = re.compile(r"<(?:(/?)([a-zA-Z][^\s/>]*+)([^>]*+)>|!--|[!?/])")
-_MAY_BE_TAG = re.compile(r"<[a-zA-Z/!?]")
+_TAG = re.compile(r"<(?:(/?)([a-zA-Z][^\s/>]*+)((?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+)(>)?+|!--|[!?/])")
+_PLAIN_TAG = re.compile(r"<(?:(/?)([a-zA-Z][^\s/>]*+)([^>]*+)(>)?+|!--|[!?/])")
 
 _MARK_OF = {
     **dict.fromkeys(
@@ -46,6 +45,7 @@ _HIDDEN = re.compile(
     r"|opacity\s{0,9}:\s{0,9}0(?:\.0{1,9})?\s{0,9}(?:[;\"'!]|\Z))",
     re.IGNORECASE,
 )
+_MAY_HIDE = re.compile(r"hid|none|opac|max-", re.IGNORECASE)
 _NO_HEIGHT = re.compile(r"max-height\s{0,9}:\s{0,9}0(?:px)?\s{0,9}(?:[;\"'!]|\Z)", re.IGNORECASE)
 _CLIPPED = re.compile(r"overflow\s{0,9}:\s{0,9}hidden", re.IGNORECASE)
 _HUGE_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}")
@@ -87,16 +87,16 @@ class _Reader:
         pattern = _TAG
         position = 0
         while True:
-            start = _MAY_BE_TAG.search(html, position)
-            match = None
-            if start is not None:
-                match = pattern.match(html, start.start())
-                if match is None and pattern is _TAG:
+            match = pattern.search(html, position)
+            if match is not None and match[4] is None and match[2] is not None and not match[1]:
+                if pattern is _TAG:
                     # Quotes of that tag never close.
                     pattern = _PLAIN_TAG
-                    match = pattern.match(html, start.start())
-            if start is None or match is None:
-                self.text(html[position:] if start is None else html[position : start.start()])
+                    continue
+                self.text(html[position : match.start()])
+                position, match = len(html), None
+            if match is None:
+                self.text(html[position:])
                 if not self.hidden:
                     return out
                 # A hidden part that never ends would hide the whole mail.
@@ -104,14 +104,16 @@ class _Reader:
                 del out[self.hidden_out :]
                 position, pattern = self.hidden_from, _TAG
                 continue
-            if match.start() > position and not self.hidden:
-                self.text(html[position : match.start()])
-            position = match.end()
-            name = match[2]
-            if name is None:
-                position = self.beyond_declaration(match[0], position)
+            start, end = match.span()
+            if start > position and not self.hidden:
+                self.text(html[position:start])
+            closing, name, attributes, closed = match.groups()
+            if closed:
+                position = self.tag(closing == "/", name.lower(), attributes, end)
+            elif name is None:
+                position = self.beyond_declaration(match[0], end)
             else:
-                position = self.tag(match[1] == "/", name.lower(), match[3], position)
+                position = self.beyond_declaration("</", start + 2)
 
     def beyond_declaration(self, token: str, position: int) -> int:
         """Behind a comment, a declaration or a closing tag without a name."""
@@ -159,6 +161,8 @@ class _Reader:
         if len(attributes) < 7 or name in ("body", "html"):
             return False
         attributes = attributes[:4000]
+        if _MAY_HIDE.search(attributes) is None:
+            return False
         if _HIDDEN.search(attributes) is not None:
             return True
         return _NO_HEIGHT.search(attributes) is not None and _CLIPPED.search(attributes) is not None
