@@ -1,0 +1,43 @@
+"""The pool: a connection whose server went away is replaced before anybody notices."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from storage.database import Database
+
+pytestmark = pytest.mark.servers
+
+
+def test_a_connection_that_the_server_ended_is_replaced(database: str) -> None:
+    pool, other = Database(database, pool_size=2), Database(database, pool_size=2)
+    with pool.session() as session:
+        pid = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with other.session() as session:
+        assert session.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid}).scalar_one()
+    with pool.session() as session:
+        assert session.execute(text("SELECT pg_backend_pid()")).scalar_one() != pid
+    pool.close()
+    other.close()
+
+
+def test_a_session_is_one_transaction(database: str) -> None:
+    pool = Database(database, pool_size=2)
+
+    def break_in_the_middle() -> None:
+        with pool.session() as session:
+            session.execute(text("CREATE TABLE half (n int)"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        break_in_the_middle()
+    with pool.session() as session:
+        assert session.execute(text("SELECT to_regclass('half')")).scalar_one() is None
+    pool.close()
+
+
+def test_a_database_that_is_away_is_an_error_at_once() -> None:
+    with pytest.raises(OperationalError), Database("postgresql://x@127.0.0.1:1/none").session() as session:
+        session.execute(text("SELECT 1"))
