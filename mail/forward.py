@@ -125,9 +125,11 @@ def _holds_marker(text: str) -> bool:
             if stripped[0] not in DASHES:
                 continue
             if stripped[0] == ">":
-                inner = stripped.lstrip("> \t")[:1]
-                if inner not in DASHES and not inner.isspace():
+                inner = stripped.lstrip("> \t")[:2]
+                if not inner[:1].isspace() and (inner[:1] not in DASHES or inner[1:] not in DASHES):
                     continue
+            elif stripped[1:2] not in DASHES:
+                continue
         line = lines[at]
         if (line[:1] in _MARKER_STARTS or line[-1:] in _MARKER_ENDS) and (
             is_forward_marker(line) or is_titled_block(lines, at)

@@ -54,9 +54,9 @@ def marks_of(body: BodyLines) -> str:
             stripped[:colon].rstrip(" *]\t").lstrip("*[").lower() in LABELS or not line.isascii()
         )
         ending = last in _ENDING
-        if (labelled or first in DASHES or ending or (colon < 0 and "：" in stripped)) and splitter(
-            lines, at
-        ):
+        # A lone dash opens nothing (patches are full of them); an asterisk may stand before a label.
+        dashed = first in DASHES and (first in "*>" or stripped[1:2] in DASHES)
+        if (labelled or dashed or ending or (colon < 0 and "：" in stripped)) and splitter(lines, at):
             marks[at] = "h"
             if not attributed and not _quote_follows(lines, at):
                 # What stands below is quoted, whatever it is.
