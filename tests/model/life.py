@@ -314,6 +314,7 @@ class Life:
     def history_expires(self) -> str:
         box = self._box()
         self.world.gmail.expire_history(box.address)
+        self.world.catch_up(box)
         return self._tell(f"{box}: Gmail forgets its history")
 
     def google_fails(self) -> str:

@@ -49,8 +49,10 @@ class Person:
 class World:
     """A location with its people, and the specification that follows what they do."""
 
-    def __init__(self, story: Story, name: str) -> None:
+    def __init__(self, story: Story, name: str, *, hurried: bool = False) -> None:
+        """`hurried`: new mail may come while a gap is being filled."""
         self.story = story
+        self.hurried = hurried
         self.gmail: GmailControl = story.gmail
         self.name = f"{name}-{uuid.uuid4().hex[:6]}"
         self.location: LocationInStory = self.patient(lambda: story.location(self.name))
@@ -109,6 +111,22 @@ class World:
     def sync_now(self, box: Box) -> None:
         self.patient(lambda: self.location.api.post(f"/v1/accounts/{box.account_id}/sync"))
 
+    def catch_up(self, box: Box) -> None:
+        """Wait until what came so far is decided, unless the life is a hurried one."""
+        if self.hurried or not (box.collecting and box.alive):
+            return
+        copies = [mail.copies[box] for mail in self.spec.mails if box in mail.copies]
+        wanted = {copy.gmail_id for copy in copies if copy.counted}
+        wanted &= {seen["id"] for seen in self.gmail.messages(box.address)}
+        path = f"/v1/accounts/{box.account_id}/decisions"
+        self.sync_now(box)
+
+        def decided() -> bool:
+            items = self.location.api.all(path)
+            return wanted <= {item["gmail_id"] for item in items if item["outcome"] != "failed"}
+
+        self.wait(decided, f"{box} has caught up")
+
     # Connecting
 
     def _consent(self, person: Person, box: Box, ask: Callable[[], Json]) -> None:
@@ -139,6 +157,7 @@ class World:
         self._consent(person, box, lambda: api.post("/v1/accounts/connect", {"user_id": person.user.id}))
         self.wait_for_state(box, "active", "recovering")
         self._becomes_active(person, box)
+        self.catch_up(box)
 
     def _becomes_active(self, person: Person, box: Box | None, why: str = "S4") -> None:
         if person.active is not None and person.active is not box:
@@ -165,6 +184,7 @@ class World:
         path = f"/v1/accounts/{box.account_id}/reauthorize"
         self._consent(person, box, lambda: self.location.api.post(path))
         self.wait_for_state(box, "active", "recovering")
+        self.catch_up(box)
 
     def switch(self, person: Person, box: Box, *, consent: bool) -> None:
         """S4: to the other mailbox, with a new consent or by the grant that is still good."""
@@ -175,6 +195,7 @@ class World:
             self.patient(lambda: self.location.api.post(path, {"account_id": box.account_id}))
         self.wait_for_state(box, "active", "recovering")
         self._becomes_active(person, box)
+        self.catch_up(box)
 
     def grant_dies(self, box: Box, *, password: bool) -> None:
         """The user changes the password, or takes the access back."""
@@ -334,8 +355,20 @@ class World:
             self.wait(lambda: self.decision(copy), f"a decision of {mail.number} in {copy.box}")
         else:
             copy.maybe(f"moved to {to} before anybody may have looked")
+            self._unsettle(copy)
         self.gmail.move(copy.box.address, copy.gmail_id, to)
         copy.place = Place.GONE if to == "nowhere" else Place.ASIDE
+
+    def _unsettle(self, moved: Copy) -> None:
+        """Whether the rest of its thread was decided while it was there, nobody can say."""
+        for mail in self.spec.mails:
+            copy = mail.copies.get(moved.box)
+            if copy is None or copy is moved or copy.gmail_thread != moved.gmail_thread:
+                continue
+            if copy.answer is Answer.YES and copy.rule.startswith("S8"):
+                copy.owner = None
+                if not {mail.author, *mail.recipients} & set(self.spec.contacts):
+                    copy.maybe("S8 if its thread was there")
 
     def rescue(self, mail: Mail, copy: Copy) -> None:
         """The user takes a mail out of spam or trash (S31)."""

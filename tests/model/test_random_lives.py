@@ -42,12 +42,12 @@ def disturb(stack: Stack) -> None:
     Story(stack).gmail.behaviour(push_lose_rate=0.15, push_duplicate_rate=0.2, push_reorder_rate=0.2)
 
 
-def one_life(stack: Stack, number: int, deeds: int, *, kills: bool = False) -> str | None:
+def one_life(stack: Stack, number: int, deeds: int, *, kills: bool, hurried: bool) -> str | None:
     """Live, settle, compare; what went wrong, or None."""
     seed = f"{SEED}/{number}"
     life: Life | None = None
     try:
-        world = World(Story(stack), f"life{number}")
+        world = World(Story(stack), f"life{number}", hurried=hurried)
         life = Life(world, seed, stack=stack if kills else None)
         life.live(deeds)
         settle(world)
@@ -58,13 +58,13 @@ def one_life(stack: Stack, number: int, deeds: int, *, kills: bool = False) -> s
     return None
 
 
-def lives(stack: Stack, numbers: range, deeds: int, *, kills: bool = False) -> None:
+def lives(stack: Stack, numbers: range, deeds: int, *, kills: bool = False, hurried: bool = False) -> None:
     chosen = [int(os.environ["LIFE"])] if "LIFE" in os.environ else list(numbers)
     print(f"SEED={SEED}, lives {chosen[0]} to {chosen[-1]}")
     with ThreadPoolExecutor(AT_A_TIME) as threads:
         failures = [
             told
-            for told in threads.map(lambda n: one_life(stack, n, deeds, kills=kills), chosen)
+            for told in threads.map(lambda n: one_life(stack, n, deeds, kills=kills, hurried=hurried), chosen)
             if told is not None
         ]
     assert not failures, "\n\n".join(failures)
@@ -86,5 +86,5 @@ def test_i1_i2_i3_a_thousand_random_lives(fresh_stack: Callable[..., Stack]) -> 
     for start in range(0, number, batch):
         stack = fresh_stack(settings=SETTINGS)
         disturb(stack)
-        lives(stack, range(start, min(start + batch, number)), 30, kills=start % 200 == 0)
+        lives(stack, range(start, min(start + batch, number)), 30, kills=start % 200 == 0, hurried=True)
         stack.stop()
