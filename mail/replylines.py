@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 from mail.labels import (
@@ -131,7 +132,12 @@ def dashed_phrase(line: str) -> str | None:
 
     Some clients run the header on in the same line, others say it in two languages: the first words count.
     """
-    found = _DASHED.match(line[:300]) if line.lstrip()[:1] in DASHES else None
+    return _dashed_phrase(line[:300]) if line.lstrip()[:1] in DASHES else None
+
+
+@lru_cache(maxsize=512)
+def _dashed_phrase(head: str) -> str | None:
+    found = _DASHED.match(head)
     if found is None:
         return None
     return fold(plain(_DASH_RUN.split(found[1], maxsplit=1)[0])).strip(" :|")
@@ -139,6 +145,9 @@ def dashed_phrase(line: str) -> str | None:
 
 def _heads(phrase: str) -> tuple[str, ...]:
     """The phrase, and what stands before a colon or a slash in it."""
+    if ":" not in phrase and "/" not in phrase:
+        inner = phrase.strip()
+        return (phrase,) if inner == phrase else (phrase, inner)
     return (phrase, phrase.split(":", 1)[0].strip(), phrase.split("/", 1)[0].strip())
 
 
@@ -156,6 +165,7 @@ def is_forward_marker(line: str) -> bool:
     return _names_forward(phrase) if phrase is not None else _ends_as_marker(line)
 
 
+@lru_cache(maxsize=512)
 def _names_original(phrase: str) -> bool:
     return any(head in ORIGINAL_MESSAGE for head in _heads(phrase))
 
@@ -163,6 +173,7 @@ def _names_original(phrase: str) -> bool:
 _FORWARD_STARTS = ("forwarded by ", "forwarded message", "begin forwarded", "start of forwarded")
 
 
+@lru_cache(maxsize=512)
 def _names_forward(phrase: str) -> bool:
     return any(head in FORWARDED_MESSAGE or head.startswith(_FORWARD_STARTS) for head in _heads(phrase))
 
