@@ -89,9 +89,19 @@ class Collecting:
         self._ahead = ThreadPoolExecutor(LOOKS_AHEAD, thread_name_prefix="look-ahead")
 
     def take(
-        self, account: Account, mailbox: Mailbox, changes: Changes, counts: Counts, finish: Finish
+        self,
+        account: Account,
+        mailbox: Mailbox,
+        changes: Changes,
+        counts: Counts,
+        finish: Finish,
+        *,
+        gap_open: bool = False,
     ) -> None:
         """Everything that a page of history asks for; `finish` is called in the transaction of the last part.
+
+        Args:
+            gap_open: earlier mail is still to be read: answers to what is not known yet wait for it.
 
         Raises:
             GoogleError: the mailbox cannot go on; what was kept before stays.
@@ -107,7 +117,9 @@ class Collecting:
             _follow_labels(session, row, changes, known, frozenset(wanted))
             finish(session, row)
 
-        self._collect(account, mailbox, wanted, known, counts, finish_page, changes.threads)
+        self._collect(
+            account, mailbox, wanted, known, counts, finish_page, changes.threads, gap_open=gap_open
+        )
 
     def collect(
         self,
@@ -116,11 +128,13 @@ class Collecting:
         ids: Sequence[str],
         counts: Counts,
         finish: Finish | None = None,
+        *,
+        gap_open: bool = False,
     ) -> None:
         """Decide ids that come from a list rather than from history; those that are decided already are left."""
         known = self._decided(account.id, ids)
         wanted = [message_id for message_id in ids if _open(known.get(message_id), again=False)]
-        self._collect(account, mailbox, wanted, known, counts, finish)
+        self._collect(account, mailbox, wanted, known, counts, finish, gap_open=gap_open)
 
     def _decided(self, account_id: str, ids: Sequence[str]) -> dict[str, Decision]:
         with self._database.session() as session:
@@ -137,18 +151,21 @@ class Collecting:
         counts: Counts,
         finish: Finish | None,
         threads: Mapping[str, str] = MappingProxyType({}),
+        *,
+        gap_open: bool,
     ) -> None:
         """In parts; while one is decided, fetched and kept, the next one is looked at."""
         parts = list(_parts(ids))
         if not parts:
             if finish:
-                self._file(account, {}, {}, {}, known, counts, finish)
+                self._file(account, {}, {}, {}, known, counts, finish, gap_open=gap_open)
             return
         looks = mailbox.look_many(parts[0])
         for number, part in enumerate(parts, start=1):
             following = self._ahead.submit(mailbox.look_many, parts[number]) if number < len(parts) else None
             found = dict(zip(part, looks, strict=True))
-            self._part(account, mailbox, found, known, counts, finish if following is None else None, threads)
+            last = finish if following is None else None
+            self._part(account, mailbox, found, known, counts, last, threads, gap_open=gap_open)
             looks = following.result() if following else []
 
     def _part(
@@ -160,6 +177,8 @@ class Collecting:
         counts: Counts,
         finish: Finish | None,
         threads: Mapping[str, str],
+        *,
+        gap_open: bool,
     ) -> None:
         errors_ = {one: found for one, found in looks.items() if isinstance(found, GoogleError)}
         items = {
@@ -178,7 +197,8 @@ class Collecting:
             for message_id in errors_:
                 items.pop(message_id, None)
             stopped = next((error for error in errors_.values() if isinstance(error, STOPS)), None)
-            wanted = self._file(account, items, errors_, places, known, counts, None if stopped else finish)
+            last = None if stopped else finish
+            wanted = self._file(account, items, errors_, places, known, counts, last, gap_open=gap_open)
             if stopped is not None:
                 raise stopped
             if not wanted:
@@ -219,6 +239,8 @@ class Collecting:
         known: dict[str, Decision],
         counts: Counts,
         finish: Finish | None,
+        *,
+        gap_open: bool,
     ) -> list[str]:
         """One transaction: decisions and all that follows. The ids that are to be fetched after all."""
         with self._database.session() as session:
@@ -230,7 +252,9 @@ class Collecting:
             for message_id, error in errors_.items():
                 if not isinstance(error, STOPS):
                     _could_not(session, row, message_id, places, error, known.get(message_id), counts)
-            filed = keeping.file_page(session, row, list(items.values()), self._auto_bcc_domain)
+            filed = keeping.file_page(
+                session, row, list(items.values()), self._auto_bcc_domain, gap_open=gap_open
+            )
             unfetched = [one.gmail_id for one in filed if one.unfetched]
             for message_id in unfetched:
                 # Told before the body is here, so that a crash now loses nothing.

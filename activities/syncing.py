@@ -60,7 +60,9 @@ class Syncing:
         try:
             with beating():
                 if due:
-                    self._collecting.collect(account, mailbox, due, round_.counts)
+                    self._collecting.collect(
+                        account, mailbox, due, round_.counts, gap_open=not round_.own_cursor
+                    )
                 self._follow(account, mailbox, round_)
         except errors.HistoryExpired:
             return self._expired(account.id, mailbox)
@@ -97,7 +99,9 @@ class Syncing:
                         session, row, upkeep_at=now() if lapsed else None, **round_.facts()
                     )
 
-            self._collecting.take(account, mailbox, changes, round_.counts, finish)
+            self._collecting.take(
+                account, mailbox, changes, round_.counts, finish, gap_open=not round_.own_cursor
+            )
             if token is None:
                 return
             if time.monotonic() > until:

@@ -53,6 +53,8 @@ LOCKED_ANCESTORS = 3
 MAY_BELONG = frozenset({"S7", "S9", "S14"})
 """Rules that keep a message out only as long as its thread does not sync."""
 WAIT = timedelta(seconds=10)
+WAIT_FOR_GAP = timedelta(seconds=30)
+"""Each try looks at its headers again, 20 units; a long gap takes hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,19 @@ class Filed:
     effect: NoticeEffect | None = None
 
 
-def file_page(session: Session, account: Account, items: Sequence[Item], auto_bcc_domain: str) -> list[Filed]:
-    """Decide and keep a page of a mailbox, in the caller's transaction; in the order of the items."""
+def file_page(
+    session: Session,
+    account: Account,
+    items: Sequence[Item],
+    auto_bcc_domain: str,
+    *,
+    gap_open: bool = False,
+) -> list[Filed]:
+    """Decide and keep a page of a mailbox, in the caller's transaction; in the order of the items.
+
+    Args:
+        gap_open: earlier mail of the mailbox is still to be read (S6): an answer to what is not known yet waits.
+    """
     if not items:
         return []
     bodies = {item.headline.gmail_id: item.mail for item in items if item.mail is not None}
@@ -91,7 +104,7 @@ def file_page(session: Session, account: Account, items: Sequence[Item], auto_bc
     world = load_world(session, account, headlines, auto_bcc_domain, bodies)
     verdicts = policy.decide_page(headlines, world, bodies)
     _count_sent(session, account, headlines)
-    return Keeper(session, account.location_id, world, account).keep(
+    return Keeper(session, account.location_id, world, account, gap_open=gap_open).keep(
         [(item, verdicts[item.headline.gmail_id]) for item in items]
     )
 
@@ -132,7 +145,16 @@ class Keeper:
     account: the mailbox that it lies in; None for a mail that only the SMTP listener saw.
     """
 
-    def __init__(self, session: Session, location_id: str, world: World, account: Account | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        location_id: str,
+        world: World,
+        account: Account | None,
+        *,
+        gap_open: bool = False,
+    ) -> None:
+        self._gap_open = gap_open
         self._session = session
         self._location_id = location_id
         self._world = world
@@ -160,7 +182,7 @@ class Keeper:
             elif item.mail is None and verdict.wants_body:
                 result.unfetched = True
                 self._open[item.headline.gmail_thread_id].add(item.headline.gmail_id)
-            elif self._must_wait(item.headline, verdict, filed):
+            elif self._must_wait(item.headline, verdict, filed) or self._overtakes(item.headline, verdict):
                 result.waits = True
                 self._open[item.headline.gmail_thread_id].add(item.headline.gmail_id)
             elif verdict.synced and item.mail is not None:
@@ -207,7 +229,16 @@ class Keeper:
             return opens and bool(before & self._world.just_failed)
         return verdict.rule in MAY_BELONG and bool(before or self._open[thread])
 
+    def _overtakes(self, headline: Headline, verdict: Verdict) -> bool:
+        """Does it answer mail that a gap still holds? Decided now, it would miss or take its thread (S8, S15)."""
+        if not self._gap_open or not ancestors(headline.mail):
+            return False
+        return verdict.rule in MAY_BELONG or (
+            verdict.synced and verdict.thread_id == NEW_THREAD + headline.gmail_id
+        )
+
     def _postpone(self, items: Sequence[Item]) -> None:
+        wait = WAIT_FOR_GAP if self._gap_open else WAIT
         for item in items:
             head = item.headline
             decisions.fail(
@@ -215,7 +246,7 @@ class Keeper:
                 self._account.id if self._account else "",
                 head.gmail_id,
                 "waits for an earlier message of its thread",
-                now() + WAIT,
+                now() + wait,
                 gmail_thread_id=head.gmail_thread_id,
                 internal_date=head.internal_date,
             )

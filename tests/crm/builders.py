@@ -131,14 +131,18 @@ class Crm:
         self.clock += timedelta(seconds=seconds)
         return self.clock
 
-    def arrive(self, account: Account, *mails: tuple[bytes, Sequence[str], str]) -> list[Filed]:
+    def arrive(
+        self, account: Account, *mails: tuple[bytes, Sequence[str], str], gap_open: bool = False
+    ) -> list[Filed]:
         """Look, decide, fetch what is wanted, keep: each mail with its labels and Gmail thread."""
         items = []
         for raw, labels, thread in mails:
             items.append((raw, headline(raw, *labels, thread=thread, at=self.tick())))
-        return self.file(account, items)
+        return self.file(account, items, gap_open=gap_open)
 
-    def file(self, account: Account, items: Sequence[tuple[bytes, Headline]]) -> list[Filed]:
+    def file(
+        self, account: Account, items: Sequence[tuple[bytes, Headline]], *, gap_open: bool = False
+    ) -> list[Filed]:
         """Both passes of the sync; bodies are there only where the first pass wanted them."""
         heads = [head for _, head in items]
         with self.database.session() as session:
@@ -154,7 +158,7 @@ class Crm:
         ]
         with self.database.session() as session:
             row = session.get_one(Account, account.id)
-            filed = keeping.file_page(session, row, page, BCC_DOMAIN)
+            filed = keeping.file_page(session, row, page, BCC_DOMAIN, gap_open=gap_open)
         missing = {one.gmail_id for one in filed if one.unfetched}
         if missing:
             again = [Item(head, parse(raw)) for raw, head in items if head.gmail_id in missing]

@@ -310,3 +310,36 @@ def test_s16_a_forward_to_the_address_alone_goes_to_the_contact_who_wrote_the_or
         assert session.get_one(Message, filed.message_id).contact_id == carl.id
         contacts = session.exec(select(Contact.id).where(Contact.location_id == crm.location.id)).all()
         assert contacts == [carl.id]
+
+
+def test_s6_s8_an_answer_waits_while_the_gap_still_holds_what_it_answers(crm: Crm) -> None:
+    alice = crm.mailbox("alice@acme.com")
+    carl, dora = crm.contact("carl@lead.com"), crm.contact("dora@lead.com")
+    asked = raw_mail(
+        "carl@lead.com", ["alice@acme.com", "x@lead.com", "dora@lead.com"], message_id="<q@lead.com>"
+    )
+    of_a_stranger = raw_mail("x@lead.com", ["alice@acme.com"], subject="Re: Offer", answers=["<q@lead.com>"])
+    of_dora = raw_mail("dora@lead.com", ["alice@acme.com"], subject="Re: Offer", answers=["<q@lead.com>"])
+    fresh = raw_mail("dora@lead.com", ["alice@acme.com"], subject="Something else")
+    opening = (asked, headline(asked, at=crm.tick()))
+    answers = [
+        (of_a_stranger, headline(of_a_stranger, at=crm.tick())),
+        (of_dora, headline(of_dora, at=crm.tick())),
+    ]
+    early = crm.file(alice, answers, gap_open=True)
+    assert [one.waits for one in early] == [True, True]
+    with crm.session() as session:
+        waiting = session.exec(select(Decision).where(Decision.account_id == alice.id)).all()
+        assert {(d.outcome, d.next_try_at is not None) for d in waiting} == {("failed", True)}
+        here = Message.location_id == crm.location.id
+        assert session.exec(select(Message.id).where(here)).all() == []
+    (new,) = crm.arrive(alice, (fresh, IN, "t9"), gap_open=True)
+    assert (new.waits, new.verdict.rule) == (False, "S7")
+    (opener,) = crm.file(alice, [opening])
+    late = crm.file(alice, answers)
+    assert [one.verdict.rule for one in late] == ["S8", "S8"]
+    with crm.session() as session:
+        owners = session.exec(select(Message.contact_id).where(here, Message.subject == "Re: Offer")).all()
+        assert set(owners) == {carl.id}
+        assert session.get_one(Message, new.message_id).contact_id == dora.id
+        assert session.get_one(Message, opener.message_id).contact_id == carl.id
