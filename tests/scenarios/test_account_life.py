@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from devstack.stack import Stack
-from devstack.story import LocationInStory, Story, UserInStory, eventually, unique
+from devstack.story import LocationInStory, Refused, Story, UserInStory, eventually, unique
 
 pytestmark = pytest.mark.servers
 
@@ -181,7 +181,10 @@ def test_s4_a_switch_to_a_dead_grant_changes_nothing(
     ann.wait_for_state("active", new_account)
     story.gmail.change_password(old_mailbox)
     ann.wait_for_state("paused", old_account)
-    ann.api.post(f"/v1/users/{ann.id}/switch", {"account_id": old_account})
+    with pytest.raises(Refused) as refused:
+        ann.api.post(f"/v1/users/{ann.id}/switch", {"account_id": old_account})
+    assert refused.value.status == 409
+    assert refused.value.problem["type"].endswith("reauthorization-required")
     ann.wait_for_state("reauthorization_required", old_account)
     assert ann.account(new_account)["state"] == "active"
 
