@@ -131,9 +131,9 @@ class Collecting:
         *,
         gap_open: bool = False,
     ) -> None:
-        """Decide ids that come from a list rather than from history; those that are decided already are left."""
+        """Decide ids that come from a list rather than from history; what is decided is left, but for S31."""
         known = self._decided(account.id, ids)
-        wanted = [message_id for message_id in ids if _open(known.get(message_id), again=False)]
+        wanted = [message_id for message_id in ids if _open(known.get(message_id), again=True)]
         self._collect(account, mailbox, wanted, known, counts, finish, gap_open=gap_open)
 
     def _decided(self, account_id: str, ids: Sequence[str]) -> dict[str, Decision]:

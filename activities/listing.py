@@ -12,16 +12,21 @@ from sqlmodel import Session
 from activities import outcomes
 from crm import decisions
 from gmail.mailbox import Mailbox
-from gmail.values import CHAT, DRAFT
+from gmail.values import CHAT, DRAFT, SPAM, TRASH
 from storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Ids that Gmail lists, drafts and chats left out, newest first; `missing`: those without a decision."""
+    """Ids that Gmail lists, drafts and chats left out, newest first.
+
+    missing: those without a decision. returned: those set aside in spam or the trash that have left it since (S31);
+    where history does not reach back, nothing else tells of that.
+    """
 
     ids: tuple[str, ...]
     missing: tuple[str, ...]
+    returned: tuple[str, ...] = ()
 
 
 def pages(mailbox: Mailbox, since: datetime | None, label: str | None = None) -> Iterator[tuple[str, ...]]:
@@ -52,7 +57,16 @@ def listed(database: Database, account_id: str, mailbox: Mailbox, since: datetim
         ids.update((message_id, None) for message_id in page if message_id not in aside)
     with database.session() as session:
         decided = _decided(session, account_id, tuple(ids))
-    return Listed(tuple(ids), tuple(message_id for message_id in ids if message_id not in decided))
+        put_aside = decisions.put_aside(session, account_id).intersection(ids)
+    if put_aside:
+        for label in (SPAM, TRASH):
+            for page in pages(mailbox, since, label):
+                put_aside.difference_update(page)
+    return Listed(
+        tuple(ids),
+        missing=tuple(message_id for message_id in ids if message_id not in decided),
+        returned=tuple(message_id for message_id in ids if message_id in put_aside),
+    )
 
 
 def _decided(session: Session, account_id: str, ids: tuple[str, ...]) -> set[str]:

@@ -68,7 +68,8 @@ class Proving:
             with beating():
                 found = listing.listed(self._database, account_id, mailbox, since)
                 part = tuple(reversed(found.missing))[:MOST_REPAIRED]
-                self._collecting.collect(account, mailbox, part, counts)
+                returned = found.returned[:MOST_REPAIRED]
+                self._collecting.collect(account, mailbox, (*part, *reversed(returned)), counts)
         except NotCollecting:
             with self._database.session() as session:
                 return outcomes.report(session, session.get_one(Account, account_id))

@@ -54,7 +54,7 @@ class Recovering:
         try:
             with beating():
                 found = listing.listed(self._database, account.id, mailbox, gap.since - MARGIN)
-                missing = tuple(reversed(found.missing))
+                missing = (*reversed(found.missing), *reversed(found.returned))
                 done = 0
                 while done < len(missing) and (done == 0 or time.monotonic() < until):
                     self._collecting.collect(account, mailbox, missing[done : done + PART], counts)

@@ -172,6 +172,16 @@ def known(
     return set(session.execute(_KNOWN, values).scalars())
 
 
+def put_aside(session: Session, account_id: str) -> set[str]:
+    """The ids that were decided while they lay in spam or the trash (S31): they may have left it since."""
+    rows = session.exec(
+        select(Decision.gmail_id).where(
+            Decision.account_id == account_id, Decision.outcome == Outcome.SKIPPED, Decision.rule == "S31"
+        )
+    )
+    return set(rows)
+
+
 _OF_THREADS = sql(
     "SELECT d.* FROM unnest(CAST(:thread_ids AS text[])) AS i(id) CROSS JOIN LATERAL"
     " (SELECT * FROM decisions WHERE account_id = :account_id AND gmail_thread_id = i.id OFFSET 0) d"

@@ -169,6 +169,27 @@ def test_s6_expired_history_opens_a_gap_that_is_filled_to_a_ledger(room: Mailroo
     assert room.sync(account.id).synced == 1
 
 
+def test_s31_s6_mail_that_left_the_trash_in_a_time_that_history_no_longer_tells_of_is_looked_at_again(
+    room: Mailroom,
+) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    back, stays = (deliver(room, lead, account.email, subject) for subject in ("Comes back", "Stays"))
+    for one in (back, stays):
+        room.gmail.move(account.email, one, "trash")
+    room.sync(account.id)
+    put_aside = [room.decision(account.id, one) for one in (back, stays)]
+    assert [one.rule if one else None for one in put_aside] == ["S31", "S31"]
+    room.gmail.move(account.email, back, "inbox")
+    room.gmail.expire_history(account.email)
+    room.sync_to_the_end(account.id)
+    again = [room.decision(account.id, one) for one in (back, stays)]
+    assert [(one.outcome, one.rule) if one else None for one in again] == [
+        ("synced", "S7"),
+        ("skipped", "S31"),
+    ]
+
+
 def test_s22_an_attachment_that_is_too_large_stays_in_gmail(room: Mailroom) -> None:
     account = room.connected()
     lead = room.contact(account.location_id)
