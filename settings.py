@@ -80,10 +80,13 @@ class Settings(BaseSettings):
     smtp_inbound_port: int = 2525
     smtp_inbound_tls_certificate: str = ""
     smtp_inbound_tls_key: str = ""
+    smtp_inbound_connections: int = Field(1000, ge=1)
     smtp_inbound_connections_per_peer: int = Field(250, ge=1)
     smtp_inbound_mails_per_minute: int = Field(600, ge=1)
+    smtp_inbound_trusted_peers: str = "127.0.0.0/8, ::1"
+    smtp_inbound_dns_servers: str = ""
     auto_bcc_domain: str = "bcc.localhost"
-    auto_bcc_authentication: Literal["off", "record", "strict"] = "record"
+    auto_bcc_authentication: Literal["off", "record", "aligned", "strict"] = "aligned"
 
     # Embedded parts
     temporal_port: int = 7233

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +19,8 @@ from models.ids import new_id
 from models.states import AccountState
 
 RETURN_PREFIX = "bounce+"
+_LOCAL_PART = re.compile(r"[A-Za-z0-9_.+-]{1,200}")
+"""Of every address that we give out: what strangers make up beyond that does not reach the database."""
 
 
 class Purpose(StrEnum):
@@ -41,7 +44,8 @@ class Mailbox:
 
 def find(session: Session, local_part: str) -> Mailbox | None:
     """What an address of our domain is for; None for one that never was."""
-    local_part = local_part.strip()
+    if _LOCAL_PART.fullmatch(local_part) is None:
+        return None
     if local_part.lower().startswith(RETURN_PREFIX):
         return _return_address(session, local_part[len(RETURN_PREFIX) :])
     token = local_part.lower()

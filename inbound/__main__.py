@@ -9,6 +9,7 @@ import sys
 import structlog
 
 import settings
+from inbound import lookups
 from inbound.listener import Listener
 from inbound.safekeeping import Safekeeping
 from storage.blobs import Blobs
@@ -27,6 +28,7 @@ async def run(config: settings.Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    lookups.use_servers(config.smtp_inbound_dns_servers)
     database = Database(config.database_url, pool_size=CONNECTIONS)
     try:
         commands = Commands(await temporal.connect(config, lazy=True), config.temporal_task_queue)

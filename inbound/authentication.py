@@ -1,71 +1,247 @@
-"""Who really sent a mail: SPF, DKIM and DMARC, looked at with the libraries that mail servers use.
+"""Who really sent a mail: SPF (RFC 7208), DKIM (RFC 6376) and DMARC (RFC 7489).
 
-A From line alone is easily forged. The results are recorded and shown; with AUTO_BCC_AUTHENTICATION=strict a mail is
-taken only where DMARC passes.
+pyspf and dkimpy look at the proofs. Whether a proof speaks for the author's domain is decided here, for the one
+address that decides who may file: `authheaders.check_dmarc` (0.16.3) reads `x@acme.example-evil.com` and
+`"x@acme.example"@evil.com` as acme.example, so that a stranger's own domain would prove our user's.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.resources
 import ipaddress
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Literal
 
-import authheaders
+import dkim
+import dns.exception
 import spf
+from authheaders.dmarc_lookup import DMARCException, answer_to_dict
+from publicsuffix2 import PublicSuffixList
 
-Resolver = Callable[..., Any]
-LOOKUP_S = 5
+from inbound.lookups import LOOKUP_S, DnsAway, txt
+from settings import SettingsError
+
+Strictness = Literal["off", "record", "aligned", "strict"]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+MOST_SIGNATURES = 3
+"""Of those that speak for the author's domain; each costs a pass over the whole mail."""
+MOST_SIGNATURE_HEADERS = 50
+ONCE = (b"from", b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"message-id")
+"""Header fields that a mail has once (RFC 5322, 3.6): one more, added above the signed one, is signed by nobody."""
+_PROBLEMS = (dkim.DKIMException, ValueError, KeyError, IndexError, TypeError, AttributeError)
+"""What dkimpy raises at broken signatures and keys."""
 
 
-def is_local(peer: str) -> bool:
-    """A peer on this machine or in a private network: no SPF record speaks of it."""
+class Verdict(StrEnum):
+    """What becomes of a mail that names one of us as its author."""
+
+    TAKE = "take"
+    REFUSE = "refuse"
+    AGAIN = "again"
+    """DNS is away: it cannot be known now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """Results as RFC 8601 names them: `pass`, `fail`, `softfail`, `none`, `temperror`, `permerror`, `policy`..."""
+
+    spf: str = "none"
+    dkim: str = "none"
+    dmarc: str = "none"
+    domain: str = ""
+    """Of the address in From."""
+    aligned: tuple[str, ...] = ()
+    """Which of `spf` and `dkim` pass for that domain or one of the same organisation, not only for some domain."""
+    trusted: bool = False
+    """Handed over by a peer whose own checks count (SMTP_INBOUND_TRUSTED_PEERS)."""
+    peer: str = ""
+
+    def verdict(self, strictness: Strictness) -> Verdict:
+        """Whether the From line may be believed."""
+        if strictness in ("off", "record"):
+            return Verdict.TAKE
+        if self.dmarc == "pass":
+            return Verdict.TAKE
+        if strictness == "aligned" and (self.trusted or (self.aligned and self.dmarc == "none")):
+            return Verdict.TAKE
+        return Verdict.AGAIN if "temperror" in (self.spf, self.dkim, self.dmarc) else Verdict.REFUSE
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is kept with the mail."""
+        return asdict(self) | {"aligned": list(self.aligned)}
+
+
+UNKNOWN = Authentication(spf="temperror", dkim="temperror", dmarc="temperror")
+"""What is known where the look-ups took too long."""
+
+
+def networks_of(written: str) -> tuple[Network, ...]:
+    """Networks separated by commas, such as `127.0.0.0/8, ::1`.
+
+    Raises:
+        SettingsError: one of them is none.
+    """
     try:
-        address = ipaddress.ip_address(peer)
+        return tuple(ipaddress.ip_network(one.strip()) for one in written.split(",") if one.strip())
+    except ValueError as error:
+        raise SettingsError(f"SMTP_INBOUND_TRUSTED_PEERS: {error}") from error
+
+
+def is_among(peer: str, networks: tuple[Network, ...]) -> bool:
+    """Is this address in one of the networks? An IPv4 peer at a dual-stack socket counts as IPv4."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
     except ValueError:
-        return True
-    return address.is_loopback or address.is_private
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)
 
 
 def authenticate(
-    content: bytes, *, peer: str, helo: str, mail_from: str, resolver: Resolver | None = None
-) -> dict[str, Any]:
-    """`{spf, dkim, dmarc}`, each `pass`, `fail`, `none`, `temperror` and so on, as RFC 8601 names them.
+    content: bytes, *, author: str, peer: str, helo: str, mail_from: str, trusted: bool = False
+) -> Authentication:
+    """Look at the proofs of one mail.
 
     Args:
-        resolver: a DNS function as dkimpy takes it; None: the machine's own.
+        author: the one address in From.
+        trusted: the peer hands on other people's mail, so SPF has nothing to say about it.
     """
-    spf_result = _spf(peer, helo, mail_from)
-    dkim_result = None
-    if b"dkim-signature" in content.partition(b"\r\n\r\n")[0].lower():
-        dkim_result = authheaders.check_dkim(content, dnsfunc=resolver)
-    dmarc = "none"
-    if dkim_result is not None or (spf_result is not None and spf_result.result == "pass"):
-        dmarc = _dmarc(content, spf_result, dkim_result, resolver)
-    return {
-        "spf": spf_result.result if spf_result else "none",
-        "dkim": dkim_result.result if dkim_result else "none",
-        "dmarc": dmarc,
-        "peer": peer,
+    domain = _domain(author)
+    sender = "" if trusted else mail_from
+    spf_result = _spf(peer, helo, sender)
+    dkim_result, signers = _dkim(content, domain)
+    proofs = {
+        "spf": (_domain(sender),) if spf_result == "pass" else (),
+        "dkim": signers,
     }
-
-
-def _spf(peer: str, helo: str, mail_from: str) -> Any:
-    if is_local(peer) or not mail_from:
-        return None
-    try:
-        result, reason = spf.check2(peer, mail_from, helo, timeout=LOOKUP_S, querytime=LOOKUP_S)
-    except (spf.TempError, spf.PermError, OSError, UnicodeError):
-        result, reason = "temperror", "SPF could not be looked up"
-    return authheaders.SPFAuthenticationResult(
-        result=result, reason=reason, smtp_mailfrom=mail_from, smtp_helo=helo
+    aligned = tuple(
+        name for name, domains in proofs.items() if any(_same_organisation(one, domain) for one in domains)
+    )
+    asked = not trusted or dkim_result != "none"
+    return Authentication(
+        spf=spf_result,
+        dkim=dkim_result,
+        dmarc=_dmarc(domain, proofs, "temperror" in (spf_result, dkim_result)) if asked else "none",
+        domain=domain,
+        aligned=aligned,
+        trusted=trusted,
+        peer=peer,
     )
 
 
-def _dmarc(content: bytes, spf_result: Any, dkim_result: Any, resolver: Resolver | None) -> str:
+def _spf(peer: str, helo: str, sender: str) -> str:
+    """Of the envelope's sender. A null sender (a notice) authors no mail of a user, so that HELO proves nothing."""
+    if not _domain(sender):
+        return "none"
     try:
-        found = authheaders.check_dmarc(
-            content, spf_result=spf_result, dkim_result=dkim_result, dnsfunc=resolver
-        )
-    except (authheaders.DNSException, OSError, UnicodeError):
+        result, _ = spf.check2(peer, sender, helo, timeout=LOOKUP_S, querytime=LOOKUP_S)
+    except (spf.TempError, dns.exception.Timeout, dns.resolver.NoResolverConfiguration, OSError):
         return "temperror"
-    return str(found.result)
+    except (spf.PermError, dns.exception.DNSException, ValueError):
+        return "permerror"
+    return str(result)
+
+
+def _dkim(content: bytes, domain: str) -> tuple[str, tuple[str, ...]]:
+    """The best result, and the domains whose signatures hold; those that speak for the author are looked at first."""
+    try:
+        mail = dkim.DKIM(content)
+        count = sum(name.lower() == b"dkim-signature" for name, _ in mail.headers)
+    except _PROBLEMS:
+        return "permerror", ()
+    signers: list[tuple[int, str]] = []
+    for index in range(min(count, MOST_SIGNATURE_HEADERS)):
+        try:
+            mail.verify_headerprep(index)
+            signers.append((index, mail.domain.decode("ascii").lower()))
+        except _PROBLEMS:
+            continue
+    speaking = [one for one in signers if _same_organisation(one[1], domain)][:MOST_SIGNATURES]
+    results = [(_signature(mail, index), signer) for index, signer in speaking or signers[:1]]
+    passing = tuple(signer for result, signer in results if result == "pass")
+    found = {result for result, _ in results}
+    order = ("pass", "temperror", "fail", "policy")
+    best = next((result for result in order if result in found), "permerror" if count else "none")
+    return best, passing
+
+
+def _signature(mail: Any, index: int) -> str:
+    try:
+        fields, signed, _ = mail.verify_headerprep(index)
+        if fields[b"a"] == b"rsa-sha1" or b"l" in fields:
+            return "policy"  # RFC 8301; a length leaves room for a stranger's text
+        if b"from" not in signed or _has_unsigned_copies(mail.headers, signed):
+            return "policy"
+        return "pass" if mail.verify(index, dnsfunc=_key) else "fail"
+    except DnsAway:
+        return "temperror"
+    except _PROBLEMS:
+        return "fail"
+
+
+def _has_unsigned_copies(headers: list[tuple[bytes, bytes]], signed: list[bytes]) -> bool:
+    names = [name.lower() for name, _ in headers]
+    return any(name in signed and names.count(name) > signed.count(name) for name in ONCE)
+
+
+def _key(name: bytes, timeout: float = LOOKUP_S) -> bytes | None:
+    """A DKIM key, as dkimpy asks for it."""
+    found = txt(name.decode("ascii", "replace"))
+    return found[0] if found else None
+
+
+def _dmarc(domain: str, proofs: dict[str, tuple[str, ...]], unsure: bool) -> str:
+    if not domain:
+        return "permerror"
+    try:
+        record = _policy(domain) or _policy(_organisation(domain))
+    except DnsAway:
+        return "temperror"
+    except DMARCException:
+        return "permerror"
+    if not record.get("p"):
+        return "none"
+    modes = {"spf": record.get("aspf", "r"), "dkim": record.get("adkim", "r")}
+    for name, domains in proofs.items():
+        same: Callable[[str, str], bool] = str.__eq__ if modes[name] == "s" else _same_organisation
+        if any(same(one, domain) for one in domains):
+            return "pass"
+    return "temperror" if unsure else "fail"
+
+
+def _policy(domain: str) -> dict[str, str]:
+    """The DMARC record of a domain; empty where there is none, or several, which count as none (RFC 7489, 6.6.3)."""
+    found = [record for record in txt(f"_dmarc.{domain}") if record.startswith(b"v=DMARC1")]
+    return dict(answer_to_dict(found[0].decode("utf-8", "replace"))) if len(found) == 1 else {}
+
+
+def _domain(address: str) -> str:
+    """What follows the last @, in the form in which DNS compares it."""
+    domain = address.strip().rpartition("@")[2].rstrip(".").lower() if "@" in address else ""
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
+
+
+def _same_organisation(one: str, other: str) -> bool:
+    return bool(one) and bool(other) and _organisation(one) == _organisation(other)
+
+
+def _organisation(domain: str) -> str:
+    """The domain that somebody registered: acme.co.uk of mail.acme.co.uk (RFC 7489, 3.2)."""
+    found = str(_suffixes().get_public_suffix(domain) or domain)
+    # A top-level domain that the list does not have is a suffix too, although publicsuffix2 gives it as the answer.
+    return found if "." in found else ".".join(domain.split(".")[-2:])
+
+
+@functools.cache
+def _suffixes() -> PublicSuffixList:
+    bundled = importlib.resources.files("authheaders").joinpath("public_suffix_list.txt")
+    with bundled.open(encoding="utf-8") as lines:
+        return PublicSuffixList(lines)
