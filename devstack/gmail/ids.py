@@ -31,8 +31,13 @@ def token(prefix: str, size: int = 48) -> str:
     return prefix + secrets.token_urlsafe(size)
 
 
+def api_bytes(data: bytes) -> str:
+    """base64url with padding, as the API gives bytes in JSON."""
+    return base64.urlsafe_b64encode(data).decode()
+
+
 def b64url(data: bytes) -> str:
-    """base64url without padding."""
+    """base64url without padding, as ids and tokens have it."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 

@@ -13,7 +13,7 @@ from devstack.gmail.content import (
     payload_bytes,
 )
 from devstack.gmail.errors import invalid
-from devstack.gmail.ids import attachment_id, b64url
+from devstack.gmail.ids import api_bytes, attachment_id
 from devstack.gmail.mailbox import Message
 from devstack.gmail.wire import Json
 
@@ -77,7 +77,7 @@ def represent(message: Message, form: str, wanted: list[str], text_limit: int = 
     shown["historyId"] = str(message.history_id)
     shown["internalDate"] = str(message.internal_date)
     if form == "raw":
-        shown["raw"] = b64url(message.trace + message.content.raw)
+        shown["raw"] = api_bytes(message.trace + message.content.raw)
     return shown
 
 
@@ -112,7 +112,7 @@ def part_tree(part: MimeMessage, part_id: str, text_limit: int) -> Json:
         if text_limit and len(data) > text_limit:
             shown["body"] = {"attachmentId": attachment_id(part_id), "size": len(payload_bytes(part))}
             return shown
-        shown["body"] = {"size": len(data), "data": b64url(data)} if data else {"size": 0}
+        shown["body"] = {"size": len(data), "data": api_bytes(data)} if data else {"size": 0}
         return shown
     shown["body"] = {"attachmentId": attachment_id(part_id), "size": len(payload_bytes(part))}
     return shown

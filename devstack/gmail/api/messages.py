@@ -7,7 +7,7 @@ from devstack.gmail.api.call import Call, serves
 from devstack.gmail.api.listing import matching, page_token
 from devstack.gmail.content import Content
 from devstack.gmail.errors import invalid, not_found
-from devstack.gmail.ids import b64url, part_of_attachment
+from devstack.gmail.ids import api_bytes, part_of_attachment
 from devstack.gmail.mailbox import Message
 from devstack.gmail.threads import find_thread
 from devstack.gmail.wire import Json
@@ -70,7 +70,7 @@ def get_attachment(call: Call) -> Json:
     data = payload.part_bytes(message.content, part_id)
     if data is None:
         raise not_found()
-    return {"size": len(data), "data": b64url(data)}
+    return {"size": len(data), "data": api_bytes(data)}
 
 
 @serves("messages.send")
