@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -32,6 +33,7 @@ MOST_SIGNATURES = 3
 MOST_SIGNATURE_HEADERS = 50
 ONCE = (b"from", b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"message-id")
 """Header fields that a mail has once (RFC 5322, 3.6): one more, added above the signed one, is signed by nobody."""
+_PLAIN = re.compile(r"[A-Za-z0-9.!#$&'*+/=?^_`{|}~-]+")
 _PROBLEMS = (dkim.DKIMException, ValueError, KeyError, IndexError, TypeError, AttributeError)
 """What dkimpy raises at broken signatures and keys."""
 
@@ -136,10 +138,14 @@ def authenticate(
 
 def _spf(peer: str, helo: str, sender: str) -> str:
     """Of the envelope's sender. A null sender (a notice) authors no mail of a user, so that HELO proves nothing."""
-    if not _domain(sender):
+    domain = _domain(sender)
+    if not domain:
         return "none"
+    # pyspf takes what follows the first @ for the domain: a quoted local part must not choose whose record is read.
+    local_part = sender.rpartition("@")[0]
+    asked_for = f"{local_part if _PLAIN.fullmatch(local_part) else 'postmaster'}@{domain}"
     try:
-        result, _ = spf.check2(peer, sender, helo, timeout=LOOKUP_S, querytime=LOOKUP_S)
+        result, _ = spf.check2(peer, asked_for, helo, timeout=LOOKUP_S, querytime=LOOKUP_S)
     except (spf.TempError, dns.exception.Timeout, dns.resolver.NoResolverConfiguration, OSError):
         return "temperror"
     except (spf.PermError, dns.exception.DNSException, ValueError):
