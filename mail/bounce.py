@@ -106,8 +106,7 @@ def _from_fields(mail: Mail) -> Bounce | None:
     """From the field groups of message/delivery-status; None where no recipient failed or is delayed."""
     failed: list[Reading] = []
     delayed: list[Reading] = []
-    for group in mail.delivery_status[:MAX_GROUPS]:
-        fields = {name.lower(): value for name, value in reversed(group)}
+    for fields in _groups(mail):
         action = fields.get("action", "").strip().lower()
         recipients = _field_recipients(fields)
         if not recipients and not action:
@@ -128,7 +127,9 @@ def _from_fields(mail: Mail) -> Bounce | None:
     if not chosen:
         return None
     recipients = _unique(address for reading in chosen for address in reading.recipients)
-    prose = bouncetext.read(mail) if not recipients or not chosen[0].status or not chosen[0].reason else None
+    told = recipients and chosen[0].status and chosen[0].reason
+    # Exchange Online returns no mail, but lists its header among its own words.
+    prose = None if told and mail.embedded else bouncetext.read(mail)
     if prose is not None and not recipients:
         recipients = addresses_in(", ".join(mail.headers.get_all("x-failed-recipients"))) or prose.recipients
     status = next((reading.status for reading in chosen if reading.status), None) or (
@@ -144,7 +145,22 @@ def _from_fields(mail: Mail) -> Bounce | None:
         for name, value in group
         if name.lower().endswith("message-id")
     )
+    if prose is not None:
+        ids += prose.message_ids
     return _bounce(mail, Reading(recipients, status, reason, code, ids, not failed, 0))
+
+
+def _groups(mail: Mail) -> list[dict[str, str]]:
+    """The fields of each recipient, by lower-case name; also where no blank line parts one from the next."""
+    groups: list[dict[str, str]] = []
+    for group in mail.delivery_status[:MAX_GROUPS]:
+        groups.append({})
+        for name, value in group:
+            key = name.lower()
+            if key in _RECIPIENT_FIELDS and key in groups[-1]:
+                groups.append({})
+            groups[-1].setdefault(key, value)
+    return groups[:MAX_GROUPS]
 
 
 def _surer(status: str | None, diagnostic: str | None, code: str | None) -> str | None:
@@ -214,13 +230,14 @@ def _original_ids(mail: Mail, read_ids: Iterable[str]) -> tuple[str, ...]:
     """Every id that the notice carries of the mail it is about: the returned mail's first, then the
     notice's own fields.
     """
-    values: list[str] = []
+    returned: list[str] = []
     for embedded in mail.embedded:
-        values += _id_values(embedded.headers, _ID_HEADERS)
-    values += read_ids
-    values += _id_values(mail.headers, _NOTICE_ID_HEADERS)
+        returned += _id_values(embedded.headers, _ID_HEADERS)
+    returned += read_ids
+    # Filters at the door give their notice the id of the mail that they refuse: what is read off that mail stays.
     own = mail.message_id
-    return tuple(found for found in _unique(_ids(values)) if found != own)[:MAX_IDS]
+    named = (found for found in _ids(_id_values(mail.headers, _NOTICE_ID_HEADERS)) if found != own)
+    return _unique((*_ids(returned), *named))[:MAX_IDS]
 
 
 def _id_values(headers: Headers, names: Iterable[str]) -> list[str]:

@@ -24,6 +24,8 @@ MAX_PROSE = 4000
 MAX_PROSE_LINES = 80
 NOTICE_WEIGHT = 5
 """Points of evidence from which on prose is a notice."""
+SURE_WEIGHT = 3
+"""Weight from which on a line presents an address as one that was not reached."""
 
 _RETURNED = re.compile(
     r"""^[\s>\-=*_#+|]{0,40}(?:
@@ -71,7 +73,7 @@ _FAILURE = re.compile(
         |ure)\s+(?:to\s+)?(?:deliver|send)|permanent\s+(?:fatal\s+)?(?:error|fail)|fatal\s+error
         |delivery\s+errors?|returned\s+to\s+(?:you|sender|the\s+sender)|returning\s+(?:your\s+)?(?:message
         |mail)|giv(?:en|ing)\s+up|did\s+not\s+reach|not\s+reach|bounced|failed\s+recipient|unsuccessful
-    |user\s+(?:is\s+)?(?:unknown|not\s+found|doesn't\s+exist|not\s+listed)|unknown\s+(?:user|local|address
+    |user\s+(?:is\s+)?(?:unknown|not\s+found|doesn't\s+exist|not\s+listed)|not\s+a\s+valid\s+(?:user|address|recipient|mailbox)|unknown\s+(?:user|local|address
     |recipient|mailbox|host|domain)|no\s+such\s+(?:user|mailbox|address|recipient|person|local|domain
     |host)|(?:does|do)\s*(?:n't|\s+not)\s+exist|host\s+(?:unknown|not\s+found)|mailbox\s+(?:is\s+)?(?:full
     |unavailable|not\s+found|disabled|unknown)|(?:account|address|mailbox|user
@@ -141,6 +143,15 @@ _FINAL = re.compile(
 _FIELD = re.compile(
     r"(?:final|original|x-actual|failed|undelivered)[- ]recipients?\s{0,3}[:=]", re.IGNORECASE
 )
+_LISTS_RECIPIENTS = re.compile(r"\brecipients?\b[^:@]{0,200}:\s*$", re.IGNORECASE)
+_ONLY_NAME = re.compile(r"^[A-Za-z0-9][\w.\-]{1,40}$")
+_ALIAS = re.compile(r"\((?:ultimately )?(?:expanded|generated) from:? ", re.IGNORECASE)
+"""The address that was mailed, below the one that it led to (sendmail, Exim)."""
+_NOT_REACHED = re.compile(
+    r"not (?:be )?(?:delivered|sent|reach|valid)[^@]{0,40}?[ :<\"']"
+    r"[^\s<>@\"':]{1,100}@[^\s<>@]{1,200}[>\"']?[\s.:;,!]{0,4}$",
+    re.IGNORECASE,
+)
 _STRONG_LINE = re.compile(
     r"^[\s*>\-•·.\d)]{0,12}<?[\"']?[^\s<>@]{1,100}@[^\s<>@\[\]]{1,200}[>\]]?[\s:;.,*)\-]{0,8}(?:$|\.\.\."
     r"|[\(\[:;=\-]|\s)"
@@ -207,7 +218,9 @@ def is_notice(mail: Mail, reading: Reading) -> bool:
         header += 2
     if notices.report_type(mail):
         header += 2
-    if header >= 4 and reading.evidence >= 1:
+    if notices.has_null_sender(mail):
+        header += 1
+    if header >= 4 and (reading.evidence >= 1 or header >= 6):
         return True
     # A returned mail, its recipient and words of failure say enough, even where the sender calls itself "no-reply".
     if header >= 1 and reading.evidence >= 4 and notices.has_null_return_path(mail):
@@ -290,17 +303,44 @@ def _recipients(mail: Mail, own: Sequence[str], known: set[str]) -> tuple[tuple[
         if bounded.strip():
             above = bounded
     if not weights:
-        rest = tuple(address for address in sorted(known - parties))
-        return (rest if len(rest) <= 5 else ()), 0
+        return _unnamed(mail, own, known, parties), 0
     heaviest = max(weights.values())
     addressed = [key for key in weights if key in known]
-    chosen = addressed or [key for key, weight in weights.items() if weight == heaviest]
+    if addressed and max(weights[key] for key in addressed) >= min(heaviest, SURE_WEIGHT):
+        # The mail may have gone to more than its header says: those that are named as surely failed as well.
+        chosen = {key for key, weight in weights.items() if weight >= SURE_WEIGHT and weight == heaviest}
+        chosen.update(addressed)
+    elif heaviest >= SURE_WEIGHT or not addressed:
+        chosen = {key for key, weight in weights.items() if weight == heaviest}
+    else:
+        chosen = set(addressed)
     return tuple(written[key] for key in weights if key in chosen), heaviest
+
+
+def _unnamed(mail: Mail, own: Sequence[str], known: set[str], parties: set[str]) -> tuple[str, ...]:
+    """The recipients where the words name no address: one's own, a name on the notice's server, or those that
+    the returned mail was sent to.
+    """
+    for at, line in enumerate(own):
+        listed = addresses_in(line[:600]) if _ONLY_ADDRESS.match(line[:600]) else ()
+        if listed and not _NO_RECIPIENT.match(listed[0]):
+            return listed
+        if _LISTS_RECIPIENTS.search(line[-300:]) and mail.from_ and notices.is_daemon(mail):
+            domain = mail.from_[0].key.rpartition("@")[2]
+            names = [name.strip() for name in own[at + 1 : at + 6] if name.strip()]
+            if names and domain and _ONLY_NAME.match(names[0]):
+                return (f"{names[0]}@{domain}",)
+    rest = tuple(sorted(known - parties))
+    return rest if len(rest) <= 5 else ()
 
 
 def _line_weight(line: str, above: str) -> int:
     if _FIELD.search(line):
         return 5
+    if _TO_LINE.match(line):
+        return 1
+    if _ALIAS.search(line) or _NOT_REACHED.search(line):
+        return 4
     if _ONLY_ADDRESS.match(line):
         return 4
     if _FROM.search(line) and not _RCPT.search(line):

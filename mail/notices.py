@@ -22,7 +22,7 @@ _DAEMON = re.compile(
     r"mail[-_.]?delivery(?:[-_.]?(?:subsystem|system|service|failure))?|delivery[-_.]?(?:failure|status"
     r"|subsystem|notification)|"
     r"mail[-_.]?system|smtp[-_.]?gateway|uucp|microsoftexchange[0-9a-f]{20,40}|mailgate|mail[-_.]router"
-    r"|bouncer?s?|non-?delivery|auto-notify|system-administrator|undelivered)(?:$|[-+.=_\d])",
+    r"|bouncer?s?|non-?delivery|auto-notify|system-administrator|undelivered)(?:$|[-+.=_\d\\])",
 )
 _DAEMON_NAME = re.compile(
     r"mail(?:er)?[ -]delivery[ -](?:sub)?system|mailer[ -]?daemon|mail delivery service"
@@ -146,7 +146,7 @@ _FAILURE_STEMS = (
 _DELAY_SUBJECT = re.compile(
     r"""
         \(delay(?:ed)?\)|^delayed\s+mail|^warning:.{0,60}(?:delay|could\s+not\s+send|not\s+yet|still)
-        |delivery\s+(?:\w+\s+){0,3}delay|(?:mail|message)\s+(?:delivery\s+)?(?:is\s+|has\s+been\s+
+        |delivery\s+(?:\w+\s+){0,3}(?:delay|warning)|(?:mail|message)\s+(?:delivery\s+)?(?:is\s+|has\s+been\s+
         |was\s+)?(?:delayed|deferred|still)|delayed\b|delivery\s+delayed|\bdelay\s+notif
         |warning:\s+could\s+not\s+send|could\s+not\s+send\s+message\s+for\s+past|message\s+warning
         |transient\s+(?:delivery\s+)?(?:failure|error)
@@ -220,6 +220,11 @@ def has_null_return_path(mail: Mail) -> bool:
         value.strip() in {"<>", "<MAILER-DAEMON>", "<mailer-daemon>", "MAILER-DAEMON"}
         for value in mail.headers.get_all("return-path")
     )
+
+
+def has_null_sender(mail: Mail) -> bool:
+    """Does the From name nobody, `<>`, as servers write where they have no name for themselves?"""
+    return not mail.from_ and (mail.headers.get("from") or "").rstrip().endswith("<>")
 
 
 def is_submitted_by_machine(mail: Mail) -> bool:

@@ -67,6 +67,150 @@ Hello Carl
 
 REPORTS: list[Notice] = [
     Notice(
+        "a filter that gives its notice the id of the mail",
+        _raw(
+            """From: MAILER-DAEMON <>
+To: bob@example.com
+Return-Path: <>
+Subject: Undeliverable mail
+Message-ID: <sent-7@crm.example.com>""",
+            """Your mail could not be delivered to <carl@example.org>: 550 5.1.1 no such user
+
+--- The original message follows ---
+From: bob@example.com
+To: carl@example.org
+Message-ID: <sent-7@crm.example.com>
+Subject: Offer""",
+        ),
+        "bounce",
+        ("carl@example.org",),
+        ("<sent-7@crm.example.com>",),
+        True,
+        "5.1.1",
+    ),
+    Notice(
+        "two recipients without a blank line between them",
+        _report(
+            "Some addresses failed",
+            "Reporting-MTA: dns; mx.example.net\nFinal-Recipient: rfc822; carl@example.org\nAction: failed\nStatus: 5.2.2\n"
+            "Final-Recipient: rfc822; dora@example.org\nAction: failed\nStatus: 5.1.1",
+        ),
+        "bounce",
+        ("carl@example.org", "dora@example.org"),
+        ("<sent-1@crm.example.com>",),
+        True,
+        "5.2.2",
+    ),
+    Notice(
+        "more addresses failed than the header names",
+        _raw(
+            """From: Mail Delivery Subsystem <MAILER-DAEMON@mx.example.net>
+To: bob@example.com
+Subject: Returned mail: Host unknown""",
+            """   ----- Transcript of session follows -----
+554 <carl@example.org>... 550 Host unknown
+554 <dora@example.edu>... 550 Host unknown
+
+   ----- Unsent message follows -----
+From: bob@example.com
+To: carl@example.org
+Message-ID: <sent-8@crm.example.com>
+Subject: Offer""",
+        ),
+        "bounce",
+        ("carl@example.org", "dora@example.edu"),
+        ("<sent-8@crm.example.com>",),
+    ),
+    Notice(
+        "sent to one address, failed at another",
+        _raw(
+            """From: System Administrator <postmaster@mx.example.net>
+To: bob@example.com
+Subject: Undeliverable: Offer""",
+            """Your message
+
+  To:      team@example.org
+  Subject: Offer
+
+did not reach the following recipient(s):
+
+carl@inside.example.org on Thu, 6 Jun 2024 10:00:00 +0200
+    The recipient name is not recognized""",
+        ),
+        "bounce",
+        ("carl@inside.example.org",),
+    ),
+    Notice(
+        "an alias and where it leads, in words",
+        _raw(
+            """From: Mail Delivery Subsystem <MAILER-DAEMON@mx.example.net>
+To: bob@example.com
+Subject: Returned mail: User unknown""",
+            """   ----- The following addresses had permanent fatal errors -----
+carl.m@provider.example
+    (expanded from: <carl@example.org>)""",
+        ),
+        "bounce",
+        ("carl.m@provider.example", "carl@example.org"),
+    ),
+    Notice(
+        "one's own address",
+        _raw(
+            """From: MAILER-DAEMON@mx.example.net
+To: bob@example.com
+Return-Path: <>
+Subject: failure notice""",
+            """Sorry, this mail could not be delivered.
+
+<bob@example.com>:
+552 5.2.2 disk quota exceeded""",
+        ),
+        "bounce",
+        ("bob@example.com",),
+        (),
+        True,
+        "5.2.2",
+    ),
+    Notice(
+        "a name on the notice's own server",
+        _raw(
+            """From: Mail Delivery Subsystem <MAILER-DAEMON@provider.example>
+To: bob@example.com
+Subject: Mail Delivery Problem""",
+            """Your mail to the following recipients could not be delivered since they take no attachments:
+	carl77""",
+        ),
+        "bounce",
+        ("carl77@provider.example",),
+    ),
+    Notice(
+        "header lines of the returned mail among the words of a report",
+        _report(
+            "Your mail was refused.\n\nOriginal message headers:\n\nReceived: from a by b\nMIME-Version: 1.0\nTo: carl@example.org\n"
+            "Subject: Offer\nMessage-ID: <sent-9@crm.example.com>",
+            "Final-Recipient: rfc822; carl@example.org\nAction: failed\nStatus: 5.7.1\nDiagnostic-Code: smtp; 550 5.7.1 refused",
+        ).replace(b"message/rfc822", b"text/html"),
+        "bounce",
+        ("carl@example.org",),
+        ("<sent-9@crm.example.com>",),
+        True,
+        "5.7.1",
+    ),
+    Notice(
+        "no sender, no words but one line",
+        _raw(
+            """From: <>
+To: bob@example.com
+Return-Path: <>
+Auto-Submitted: auto-replied
+In-Reply-To: <sent-10@crm.example.com>""",
+            "You sent mail to carl@example.org. That is not a valid user here.",
+        ),
+        "bounce",
+        ("carl@example.org",),
+        ("<sent-10@crm.example.com>",),
+    ),
+    Notice(
         "postfix",
         _report(
             "This is the mail system at host mx.example.net.\n\nI'm sorry to have to inform you that your message could not\nbe delivered.",
