@@ -19,6 +19,7 @@ _FEW_TAGS = 600
 _SHORT_HTML = 16_000
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_TAG_START = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]*)")
 _CROWDED = re.compile(
     r"<[a-zA-Z][^\s/>]*+(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+)"
     f"{{{MAX_ATTRIBUTES}}}"
@@ -73,9 +74,44 @@ def bounded(html: str) -> str:
     html = html[:MAX_HTML_LENGTH]
     if len(html) > _SHORT_HTML and _CROWDED.search(html) is not None:
         html = _CROWDED.sub(lambda match: f"{match[0]}>", html)
-    if html.count("<") > _FEW_TAGS:
+    if html.count("<") > _FEW_TAGS and _exceeds(html):
         html = _flatten(html)
     return html
+
+
+def _exceeds(html: str) -> bool:
+    """Would `_flatten` change anything? Counts as it does, without writing the html anew."""
+    open_by_name: dict[str, int] = {}
+    known: dict[str, tuple[str, bool, bool, bool]] = {}
+    depth = formatting = repeated = 0
+    for tag in _TAG_START.findall(html):
+        kind = known.get(tag)
+        if kind is None:
+            kind = known[tag] = _kind(tag)
+        name, closes, formats, counts = kind
+        if not formats and formatting:
+            repeated += formatting
+            if repeated > MAX_REPEATED:
+                return True
+        if not counts:
+            continue
+        if not closes:
+            if depth >= MAX_DEPTH:
+                return True
+            depth += 1
+            formatting += formats
+            open_by_name[name] = open_by_name.get(name, 0) + 1
+        elif open_by_name.get(name):
+            open_by_name[name] -= 1
+            depth -= 1
+            formatting -= formats
+    return False
+
+
+def _kind(tag: str) -> tuple[str, bool, bool, bool]:
+    """Name of "/Td" in lower case; whether it closes, formats, and counts."""
+    name = tag.lstrip("/").lower()
+    return name, tag[0] == "/", name in _FORMATTING, name not in _UNCOUNTED
 
 
 def _flatten(html: str) -> str:

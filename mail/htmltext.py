@@ -1,7 +1,7 @@
 """The plain-text view of html: what a reader sees, without markup and without what is hidden.
 
-One pass over the tags, no tree: a tree in C with its walk costs the same time, takes seconds for deep
-nesting, and its bindings crash the process when nodes are removed while they are listed.
+One search splits the html into text and tags, one loop reads them; no tree. What a tag does is looked up by
+the whole tag, since a mail repeats the same few.
 """
 
 from __future__ import annotations
@@ -16,46 +16,83 @@ MAX_HTML_LENGTH = 4_194_304
 MAX_QUOTE_DEPTH = 20
 
 # Marks in the text while it is put together; foreign ones in the mail are taken out first.
-_LINE, _PARAGRAPH, _OPEN_QUOTE, _CLOSE_QUOTE, _SPACE, _BR = "\ue000\ue001\ue002\ue003\ue004\ue006"
-_MARKED = re.compile("[\ue000-\ue006]")
+_MARKS = ("\x01", "\x02", "\x03", "\x04", "\x05", "\x06")
+_LINE, _PARAGRAPH, _OPEN_QUOTE, _CLOSE_QUOTE, _SPACE, _BR = _MARKS
+_MARKED = re.compile(f"[{''.join(_MARKS)}]")
+
+_RAW = ("script", "style", "textarea", "iframe", "noembed", "noframes", "xmp")
+
+
+def _splitter(attributes: str) -> re.Pattern[str]:
+    """Splits html into text and, at every second place, what is no text.
+
+    That is a tag; an element in which no markup stands, with its content; a comment; a declaration or a
+    closing tag without its end; or, at the end only, a tag that never closes.
+    """
+    # The first closing tag ends such an element, or else the html does.
+    raw = "|".join(
+        rf"{name}(?=[\s/>]){attributes}>[^<]*+(?:<(?!/{name}[\s/>])[^<]*+)*+(?:</{name}[^>]*+>?+)?+"
+        for name in _RAW
+    )
+    # A title that never ends is none.
+    raw += rf"|title(?=[\s/>]){attributes}>(?:[^<]*+(?:<(?!/title[\s/>])[^<]*+){{0,50}}+</title[^>]*+>?+)?+"
+    return re.compile(
+        rf"(<(?:(?=[istnxISTNX])(?i:{raw})|/?[a-zA-Z][^\s/>]*+{attributes}>"
+        r"|!--(?:-?>|[^-]*+(?:-(?!->)[^-]*+)*+(?:-->)?+)|[!?/][^>]*+>?+|[a-zA-Z][\s\S]*+))"
+    )
+
 
 # A quoted attribute value may hold `>`; where quotes never close, tags end at the first `>`.
-_TAG = re.compile(r"<(?:(/?)([a-zA-Z][^\s/>]*+)((?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+)(>)?+|!--|[!?/])")
-_PLAIN_TAG = re.compile(r"<(?:(/?)([a-zA-Z][^\s/>]*+)([^>]*+)(>)?+|!--|[!?/])")
+_SPLIT = _splitter(r"(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+")
+_PLAIN_SPLIT = _splitter("[^>]*+")
+_CLOSED_TAG = re.compile(r"<[a-zA-Z][^\s/>]*+(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)")
 
+_LINES = (
+    *("address", "article", "aside", "body", "caption", "center", "dd", "details", "div", "dt"),
+    *("fieldset", "figcaption", "figure", "footer", "form", "header", "legend", "li", "main"),
+    *("menu", "nav", "section", "summary", "table", "tr"),
+)
+_PARAGRAPHS = ("dl", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ol", "p", "pre", "ul")
 _MARK_OF = {
-    **dict.fromkeys(
-        ("address", "article", "aside", "body", "caption", "center", "dd", "details", "div", "dt"), _LINE
-    ),
-    **dict.fromkeys(
-        ("fieldset", "figcaption", "figure", "footer", "form", "header", "legend", "li", "main"), _LINE
-    ),
-    **dict.fromkeys(("menu", "nav", "section", "summary", "table", "tr"), _LINE),
-    **dict.fromkeys(("dl", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ol", "p", "pre", "ul"), _PARAGRAPH),
+    **dict.fromkeys(_LINES, _LINE),
+    **dict.fromkeys(_PARAGRAPHS, _PARAGRAPH),
+    **dict.fromkeys(("td", "th"), " "),
+    "br": _BR,
 }
-# What stands in them is no markup; the first closing tag ends them.
-_RAW = frozenset({"script", "style", "title", "textarea", "iframe", "noembed", "noframes", "xmp"})
-_RAW_END = {name: re.compile(f"</{name}[\\s/>]", re.IGNORECASE) for name in _RAW}
+# Blocks that end a hidden paragraph.
+_ENDS_PARAGRAPH = frozenset((*_LINES, *_PARAGRAPHS, "td", "th", "blockquote"))
 _UNSHOWN = frozenset({"svg", "math", "select", "datalist", "template"})
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
 )
+# What a tag does that is more than a mark.
+_HIDES, _OPENS_PRE, _CLOSES_PRE = "hides", "opens pre", "closes pre"
+_SPECIAL = frozenset({_HIDES, _OPENS_PRE, _CLOSES_PRE})
+_OPENS = {**_MARK_OF, "blockquote": _OPEN_QUOTE, "pre": _OPENS_PRE}
+_CLOSES = {**_MARK_OF, "blockquote": _CLOSE_QUOTE, "pre": _CLOSES_PRE}
 _HIDDEN = re.compile(
     r"\shidden(?=[\s/=]|\Z)|[\"';\s=](?:display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden"
     r"|opacity\s{0,9}:\s{0,9}0(?:\.0{1,9})?\s{0,9}(?:[;\"'!]|\Z))",
     re.IGNORECASE,
 )
-_MAY_HIDE = re.compile(r"hid|none|opac|max-", re.IGNORECASE)
 _NO_HEIGHT = re.compile(r"max-height\s{0,9}:\s{0,9}0(?:px)?\s{0,9}(?:[;\"'!]|\Z)", re.IGNORECASE)
 _CLIPPED = re.compile(r"overflow\s{0,9}:\s{0,9}hidden", re.IGNORECASE)
 _HUGE_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}")
-_BLANK = re.compile(r"[ \t\n\r\f]+")
-_SPACELESS = (_LINE, _PARAGRAPH, _OPEN_QUOTE, _CLOSE_QUOTE, _BR)
-_BREAKS = re.compile("[\ue000\ue001\ue006]+")
-_QUOTE_MARK = re.compile("([\ue002\ue003])")
+_SPACES = re.compile("  +")
+# Neighbours that break a line no further than one of them.
+_COLLAPSING = (
+    (_LINE * 2, _LINE),
+    (_PARAGRAPH * 2, _PARAGRAPH),
+    (_LINE + _PARAGRAPH, _PARAGRAPH),
+    (_PARAGRAPH + _LINE, _PARAGRAPH),
+    (_BR + _LINE, _BR),
+)
+_MIXED_BREAKS = re.compile(f"[{_LINE}{_PARAGRAPH}{_BR}]{{2,}}")
+_QUOTE_MARK = re.compile(f"([{_OPEN_QUOTE}{_CLOSE_QUOTE}])")
 _EMPTY_LINES = re.compile(r"\n(?:[ \xa0]*\n){2,}")
 # Soft hyphens, joiners and the fillers behind a preheader.
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u200c\u200e\u200f\u2060\ufeff"))
+_INVISIBLE = "\u00ad\u034f\u200b\u200c\u200e\u200f\u2060\ufeff"
 
 
 def text_of(html: str) -> str:
@@ -66,149 +103,153 @@ def text_of(html: str) -> str:
     """
     if not html or html.isspace():
         return ""
-    return clean(_lay_out("".join(_Reader(html[:MAX_HTML_LENGTH]).read())))
+    html = html[:MAX_HTML_LENGTH]
+    if any(mark in html for mark in _MARKS):
+        html = _MARKED.sub("", html)
+    if "&nbsp;" in html:
+        html = html.replace("&nbsp;", "\xa0")
+    return clean(_lay_out("".join(_read(_split(html)))))
 
 
-class _Reader:
-    """Goes through the tags once; `hidden` names the element whose end ends a hidden part."""
+def _split(html: str) -> list[str]:
+    """Text, and at every odd place a tag or the like; the text after the last of them is the last."""
+    pieces = _SPLIT.split(html)
+    if len(pieces) > 2 and not pieces[-1] and _never_closes(pieces[-2]):
+        # Quotes of that tag never close.
+        pieces[-2:] = _PLAIN_SPLIT.split(pieces[-2])[1:]
+    return pieces
 
-    def __init__(self, html: str) -> None:
-        self.html = html
-        self.out: list[str] = []
-        self.pre = 0
-        self.hidden = ""
-        self.hidden_depth = 0
-        self.hidden_from = 0
-        self.hidden_out = 0
-        self.may_hide = True
 
-    def read(self) -> list[str]:
-        html, out = self.html, self.out
-        pattern = _TAG
-        position = 0
-        while True:
-            match = pattern.search(html, position)
-            if match is not None and match[4] is None and match[2] is not None and not match[1]:
-                if pattern is _TAG:
-                    # Quotes of that tag never close.
-                    pattern = _PLAIN_TAG
-                    continue
-                self.text(html[position : match.start()])
-                position, match = len(html), None
-            if match is None:
-                self.text(html[position:])
-                if not self.hidden:
-                    return out
+def _never_closes(token: str) -> bool:
+    return _TAG.match(token) is not None and token[1] != "/" and _CLOSED_TAG.match(token) is None
+
+
+def _read(pieces: list[str]) -> list[str]:
+    """Goes through the pieces; `does` remembers what each tag does."""
+    out: list[str] = []
+    does: dict[str, str] = {}
+    pre = at = 0
+    may_hide = True
+    last = len(pieces) - 1
+    while True:
+        action = ""
+        for at in range(at, last, 2):  # noqa: B020 - goes on where a special tag ended the loop
+            text = pieces[at]
+            if text:
+                out.append(_shown(text, pre) if pre or "&" in text else text)
+            tag = pieces[at + 1]
+            known = does.get(tag)
+            if known is None:
+                known = does[tag] = _does(tag, may_hide)
+            if known:
+                if known in _SPECIAL:
+                    action = known
+                    break
+                out.append(known)
+        else:
+            out.append(_shown(pieces[last], pre))
+            return out
+        if action == _HIDES:
+            end = _hidden_end(pieces, at + 1)
+            if not end:
                 # A hidden part that never ends would hide the whole mail.
-                self.may_hide, self.hidden = False, ""
-                del out[self.hidden_out :]
-                position, pattern = self.hidden_from, _TAG
-                continue
-            start, end = match.span()
-            if start > position and not self.hidden:
-                self.text(html[position:start])
-            closing, name, attributes, closed = match.groups()
-            if closed:
-                position = self.tag(closing == "/", name.lower(), attributes, end)
-            elif name is None:
-                position = self.beyond_declaration(match[0], end)
-            else:
-                position = self.beyond_declaration("</", start + 2)
+                may_hide = False
+                does.clear()
+            at = end or at + 2
+        else:
+            out.append(_PARAGRAPH)
+            pre = pre + 1 if action == _OPENS_PRE else max(0, pre - 1)
+            at += 2
 
-    def beyond_declaration(self, token: str, position: int) -> int:
-        """Behind a comment, a declaration or a closing tag without a name."""
-        html = self.html
-        if token == "<!--":
-            if html.startswith((">", "->"), position):
-                return html.index(">", position) + 1
-            end = html.find("-->", position)
-            return end + 3 if end >= 0 else len(html)
-        end = html.find(">", position)
-        return end + 1 if end >= 0 else len(html)
 
-    def tag(self, closing: bool, name: str, attributes: str, position: int) -> int:
-        if self.hidden:
-            self.hidden_tag(closing, name)
-            if name not in _RAW or closing:
-                return position
-        if name in _RAW:
-            if closing:
-                return position
-            end = _RAW_END[name].search(self.html, position)
-            if end is None:
-                return position if name == "title" else len(self.html)
-            gap = self.html.find(">", end.end() - 1)
-            return gap + 1 if gap >= 0 else len(self.html)
-        if not closing and self.may_hide and name not in _VOID and self.hides(name, attributes):
-            self.hidden, self.hidden_depth = name, 1
-            self.hidden_from, self.hidden_out = position, len(self.out)
-            return position
-        if name == "br":
-            self.out.append(_BR)
-        elif name == "blockquote":
-            self.out.append(_CLOSE_QUOTE if closing else _OPEN_QUOTE)
-        elif name in ("td", "th"):
-            self.out.append(" ")
-        elif name in _MARK_OF:
-            self.out.append(_MARK_OF[name])
-            if name == "pre":
-                self.pre = max(0, self.pre - 1) if closing else self.pre + 1
-        return position
+def _does(tag: str, may_hide: bool) -> str:
+    """The mark that a tag leaves in the text, or what else it does; empty for nothing."""
+    match = _TAG.match(tag)
+    if match is None:
+        return ""
+    name = match[2].lower()
+    if name in _RAW or name == "title":
+        return ""
+    if match[1]:
+        return _CLOSES.get(name, "")
+    if may_hide and name not in _VOID and _hides(name, tag[match.end() : -1]):
+        return _HIDES
+    return _OPENS.get(name, "")
 
-    def hides(self, name: str, attributes: str) -> bool:
-        if name in _UNSHOWN:
-            return not attributes.endswith("/")
-        if len(attributes) < 7 or name in ("body", "html"):
-            return False
-        attributes = attributes[:4000]
-        if _MAY_HIDE.search(attributes) is None:
-            return False
-        if _HIDDEN.search(attributes) is not None:
-            return True
-        return _NO_HEIGHT.search(attributes) is not None and _CLIPPED.search(attributes) is not None
 
-    def hidden_tag(self, closing: bool, name: str) -> None:
-        if self.hidden == "p":
+def _hides(name: str, attributes: str) -> bool:
+    if name in _UNSHOWN:
+        return not attributes.endswith("/")
+    if len(attributes) < 7 or name in ("body", "html"):
+        return False
+    attributes = attributes[:4000].lower()
+    if not ("hid" in attributes or "none" in attributes or "opac" in attributes or "max-" in attributes):
+        return False
+    if _HIDDEN.search(attributes) is not None:
+        return True
+    return _NO_HEIGHT.search(attributes) is not None and _CLIPPED.search(attributes) is not None
+
+
+def _hidden_end(pieces: list[str], opened: int) -> int:
+    """Where the text goes on behind the hidden element whose tag is at `opened`; 0 where it never ends."""
+    hidden = _name(pieces[opened])
+    depth = 1
+    for at in range(opened + 2, len(pieces), 2):
+        name = _name(pieces[at])
+        if hidden == "p":
             # The next block ends a paragraph.
-            if name in _MARK_OF or name in ("td", "th", "blockquote"):
-                self.hidden = ""
-        elif name == self.hidden:
-            self.hidden_depth += -1 if closing else 1
-            if self.hidden_depth == 0:
-                self.hidden = ""
-
-    def text(self, text: str) -> None:
-        if self.hidden or not text:
-            return
-        if "&" in text:
-            if "&#" in text:
-                text = _HUGE_NUMBER.sub("\ufffd", text)
-            text = unescape(text)
-        if not text.isascii() and _MARKED.search(text) is not None:
-            text = _MARKED.sub("", text)
-        if self.pre:
-            text = text.replace("\r\n", "\n").replace("\n", _BR).replace(" ", _SPACE)
-        self.out.append(text)
+            if name in _ENDS_PARAGRAPH:
+                return at + 1
+        elif name == hidden:
+            depth += -1 if pieces[at][1] == "/" else 1
+            if depth == 0:
+                return at + 1
+    return 0
 
 
-def _lay_out(marked: str) -> str:
+def _name(tag: str) -> str:
+    match = _TAG.match(tag)
+    return match[2].lower() if match is not None else ""
+
+
+def _shown(text: str, pre: int) -> str:
+    if "&" in text:
+        if "&#" in text:
+            text = _HUGE_NUMBER.sub("\ufffd", text)
+        text = unescape(text)
+    return text.replace("\r\n", "\n").replace("\n", _BR).replace(" ", _SPACE) if pre else text
+
+
+def _lay_out(text: str) -> str:
     """Text with marks to lines: blank space collapses, adjacent block marks are one break, quotes get `>`."""
-    text = _BLANK.sub(" ", marked)
+    for blank in "\n\t\r\f":
+        text = text.replace(blank, " ")
+    text = _SPACES.sub(" ", text)
     if not text.isascii():
-        text = text.translate(_INVISIBLE)
-    for mark in _SPACELESS:
+        for invisible in _INVISIBLE:
+            text = text.replace(invisible, "")
+    for mark in (_LINE, _PARAGRAPH, _OPEN_QUOTE, _CLOSE_QUOTE, _BR):
         if mark in text:
             text = text.replace(f" {mark}", mark).replace(f"{mark} ", mark)
-    text = _BREAKS.sub(lambda match: _break(match[0]), text)
+    text = _break(text)
     if _OPEN_QUOTE in text:
         text = _quote(text)
     text = text.replace(_CLOSE_QUOTE, "\n").replace(_SPACE, " ").replace("\xa0", " ")
     return _EMPTY_LINES.sub("\n\n", text).strip()
 
 
-@lru_cache(maxsize=256)
-def _break(marks: str) -> str:
+def _break(text: str) -> str:
     """A `<br>` ends its line, or is an empty one; edges of blocks end a line once, of paragraphs leave a gap."""
+    for pair, one in _COLLAPSING:
+        while pair in text:
+            text = text.replace(pair, one)
+    if _BR + _PARAGRAPH in text or _PARAGRAPH + _BR in text:
+        text = _MIXED_BREAKS.sub(lambda match: _breaks(match[0]), text)
+    return text.replace(_LINE, "\n").replace(_PARAGRAPH, "\n\n").replace(_BR, "\n")
+
+
+@lru_cache(maxsize=256)
+def _breaks(marks: str) -> str:
     count = marks.count(_BR) + (marks[0] != _BR)
     return "\n" * max(count, 2) if _PARAGRAPH in marks else "\n" * count
 
