@@ -72,12 +72,24 @@ class Budget(Protocol):
         """Google asked for a pause: nothing of the mailbox (or project) is sent before it is over."""
 
 
+class _Waiter:
+    """A call that waits for its turn; woken when it comes first and something was given back."""
+
+    __slots__ = ("woken",)
+
+    def __init__(self) -> None:
+        self.woken = threading.Event()
+
+
 @dataclass(slots=True)
 class _Mailbox:
-    turn: threading.Condition = field(default_factory=threading.Condition)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     spent: deque[tuple[float, int]] = field(default_factory=deque)
+    total: int = 0
+    """The sum of `spent`."""
     in_flight: int = 0
-    waiting: list[int] = field(default_factory=lambda: [0] * len(Priority))
+    waiting: tuple[deque[_Waiter], ...] = field(default_factory=lambda: tuple(deque() for _ in Priority))
+    """By priority, the one that came first in front."""
     blocked_until: float = -inf
 
     def idle(self, now: float) -> bool:
@@ -85,6 +97,15 @@ class _Mailbox:
         spent = self.spent[-1][0] if self.spent else -inf
         busy = self.in_flight or any(self.waiting)
         return not busy and max(spent + WINDOW_S, self.blocked_until) < now
+
+    def is_next(self, waiter: _Waiter, priority: Priority) -> bool:
+        return not any(self.waiting[:priority]) and self.waiting[priority][0] is waiter
+
+    def wake_next(self) -> None:
+        """Only the one whose turn it is: waking all would cost each call a switch for every thread that waits."""
+        first = next((queue[0] for queue in self.waiting if queue), None)
+        if first is not None:
+            first.woken.set()
 
 
 class LocalBudget:
@@ -115,23 +136,22 @@ class LocalBudget:
 
     def acquire(self, mailbox: str, units: int, priority: Priority) -> None:
         """See `Budget.acquire`."""
-        state = self._enter(mailbox, priority)
-        with state.turn:
-            try:
-                self._wait_for_turn(state, mailbox, units, priority)
-                state.in_flight += 1
-                self._spend(state, units)
-            finally:
-                state.waiting[priority] -= 1
-                if any(state.waiting):
-                    state.turn.notify_all()
+        waiter = _Waiter()
+        state = self._enter(mailbox, priority, waiter)
+        try:
+            self._wait_for_turn(state, waiter, mailbox, units, priority)
+        finally:
+            with state.lock:
+                state.waiting[priority].remove(waiter)
+                if state.in_flight < self._requests_in_flight:
+                    state.wake_next()
 
     def release(self, mailbox: str) -> None:
         """See `Budget.release`."""
         state = self._mailboxes[mailbox]
-        with state.turn:
+        with state.lock:
             state.in_flight -= 1
-            state.turn.notify_all()
+            state.wake_next()
 
     def throttled(self, mailbox: str, seconds: float, scope: ThrottleScope) -> None:
         """See `Budget.throttled`. A limit on sending stops no reading, so it is the sender's to obey."""
@@ -141,17 +161,17 @@ class LocalBudget:
         elif scope is not ThrottleScope.SENDING:
             with self._table:
                 state = self._mailboxes.setdefault(mailbox, _Mailbox())
-            with state.turn:
+            with state.lock:
                 state.blocked_until = max(state.blocked_until, until)
 
-    def _enter(self, mailbox: str, priority: Priority) -> _Mailbox:
-        """The mailbox's state, marked as waited for, so that it is not dropped as idle meanwhile."""
+    def _enter(self, mailbox: str, priority: Priority, waiter: _Waiter) -> _Mailbox:
+        """The mailbox's state with the waiter in it, so that it is not dropped as idle meanwhile."""
         with self._table:
             if mailbox not in self._mailboxes and len(self._mailboxes) >= self._sweep_at:
                 self._drop_idle()
             state = self._mailboxes.setdefault(mailbox, _Mailbox())
-            with state.turn:
-                state.waiting[priority] += 1
+            with state.lock:
+                state.waiting[priority].append(waiter)
             return state
 
     def _drop_idle(self) -> None:
@@ -159,9 +179,19 @@ class LocalBudget:
         self._mailboxes = {name: state for name, state in self._mailboxes.items() if not state.idle(now)}
         self._sweep_at = max(SWEEP_FROM, 2 * len(self._mailboxes))
 
-    def _wait_for_turn(self, state: _Mailbox, mailbox: str, units: int, priority: Priority) -> None:
+    def _wait_for_turn(
+        self, state: _Mailbox, waiter: _Waiter, mailbox: str, units: int, priority: Priority
+    ) -> None:
+        """Takes the place in flight and the units; in order, so that no thread is passed over for ever."""
         deadline = self._clock() + self._patience_s
-        while (wait := self._wait(state, units, priority)) > 0:
+        while True:
+            with state.lock:
+                waiter.woken.clear()
+                wait = self._wait(state, waiter, units, priority)
+                if wait <= 0:
+                    state.in_flight += 1
+                    self._spend(state, units)
+                    return
             left = deadline - self._clock()
             if left <= 0 or left < wait < inf:
                 raise Throttled(
@@ -170,20 +200,20 @@ class LocalBudget:
                     retry_after=wait if wait < inf else 1.0,
                     scope=ThrottleScope.OWN_BUDGET,
                 )
-            state.turn.wait(min(wait, left))
+            waiter.woken.wait(min(wait, left))
 
-    def _wait(self, state: _Mailbox, units: int, priority: Priority) -> float:
+    def _wait(self, state: _Mailbox, waiter: _Waiter, units: int, priority: Priority) -> float:
         """Seconds until this call might go: 0 for now, infinity for "when another one ends"."""
         now = self._clock()
         blocked = max(state.blocked_until, self._project_blocked_until) - now
         if blocked > 0:
             return blocked
-        if state.in_flight >= self._requests_in_flight or any(state.waiting[:priority]):
+        if state.in_flight >= self._requests_in_flight or not state.is_next(waiter, priority):
             return inf
         while state.spent and state.spent[0][0] <= now - WINDOW_S:
-            state.spent.popleft()
+            state.total -= state.spent.popleft()[1]
         allowed = self._units_per_minute * (1 - RESERVED[priority])
-        over = sum(spent for _, spent in state.spent) + units - max(allowed, units)
+        over = state.total + units - max(allowed, units)
         if over <= 0:
             return 0.0
         for at, spent in state.spent:
@@ -194,6 +224,7 @@ class LocalBudget:
 
     def _spend(self, state: _Mailbox, units: int) -> None:
         at = ceil(self._clock() / GRAIN_S) * GRAIN_S
+        state.total += units
         if state.spent and state.spent[-1][0] == at:
             units += state.spent.pop()[1]
         state.spent.append((at, units))

@@ -168,12 +168,34 @@ def test_interactive_work_goes_before_what_waits_longer() -> None:
     for number, priority in enumerate([Priority.CATCH_UP, Priority.SYNC, Priority.INTERACTIVE], 1):
         threads.append(threading.Thread(target=call, args=(priority,), daemon=True))
         threads[-1].start()
-        until(lambda n=number: sum(budget._mailboxes[ANN].waiting) == n)  # type: ignore[misc]
+        until(lambda n=number: sum(map(len, budget._mailboxes[ANN].waiting)) == n)  # type: ignore[misc]
     budget.release(ANN)
     for thread in threads:
         thread.join(30)
 
     assert order == [Priority.INTERACTIVE, Priority.SYNC, Priority.CATCH_UP]
+
+
+def test_no_call_is_passed_over_by_those_that_come_after_it() -> None:
+    budget = LocalBudget(10**9, requests_in_flight=1, patience_s=30)
+    budget.acquire(ANN, 1, Priority.SYNC)
+    order: list[int] = []
+
+    def call(number: int) -> None:
+        budget.acquire(ANN, 1, Priority.SYNC)
+        order.append(number)
+        budget.release(ANN)
+
+    threads = []
+    for number in range(8):
+        threads.append(threading.Thread(target=call, args=(number,), daemon=True))
+        threads[-1].start()
+        until(lambda n=number: sum(map(len, budget._mailboxes[ANN].waiting)) == n + 1)  # type: ignore[misc]
+    budget.release(ANN)
+    for thread in threads:
+        thread.join(30)
+
+    assert order == list(range(8))
 
 
 def test_googles_pause_is_obeyed_by_the_mailbox_alone(clock: Clock) -> None:
