@@ -6,10 +6,11 @@ activity of less than `EVERY_S` never beats, and so costs no action.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from temporalio import activity
 
@@ -59,3 +60,22 @@ def beating() -> Iterator[None]:
         yield
     finally:
         _heart.remove(number)
+
+
+@asynccontextmanager
+async def beating_alongside() -> AsyncIterator[None]:
+    """`beating`, for an activity that runs in the event loop."""
+    if not activity.in_activity():
+        yield
+        return
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            activity.heartbeat()
+
+    beats = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beats.cancel()

@@ -9,6 +9,7 @@ import structlog
 from temporalio import activity
 
 from activities import outcomes
+from activities.beating import beating
 from activities.mailboxes import Mailboxes
 from activities.watching import Watching
 from crm import accounts, outbound, timeline
@@ -63,11 +64,12 @@ class Connecting:
         self._mailboxes.forget(account.id)
         mailbox = self._mailboxes.of(account, Priority.INTERACTIVE)
         try:
-            profile = outcomes.patiently(mailbox.profile)
-            aliases = outcomes.patiently(mailbox.send_as)
-            active = self._take_on(account.id, profile, aliases)
-            if active:
-                self._watching.ensure(account, mailbox)
+            with beating():
+                profile = outcomes.patiently(mailbox.profile)
+                aliases = outcomes.patiently(mailbox.send_as)
+                active = self._take_on(account.id, profile, aliases)
+                if active:
+                    self._watching.ensure(account, mailbox)
         except GoogleError as error:
             return self._refused(account.id, error)
         return self._standing(account.id, profile)
@@ -102,10 +104,11 @@ class Connecting:
             account = session.get_one(Account, value.account_id)
         mailbox = self._mailboxes.of(account, Priority.INTERACTIVE)
         try:
-            if account.state in COLLECTS:
-                self._watching.ensure(account, mailbox)
-            elif account.state == AccountState.PAUSED:
-                self._watching.stop(account, mailbox)
+            with beating():
+                if account.state in COLLECTS:
+                    self._watching.ensure(account, mailbox)
+                elif account.state == AccountState.PAUSED:
+                    self._watching.stop(account, mailbox)
         except GoogleError as error:
             return self._refused(account.id, error)
         return self._standing(account.id, None)
@@ -115,15 +118,17 @@ class Connecting:
         """Stop, give back, forget; Google's silence does not hold it up (S5)."""
         with self._database.session() as session:
             account = session.get_one(Account, value.account_id)
-            if account.state == AccountState.DISCONNECTED and account.refresh_token_encrypted is None:
+            if account.disconnect_asked_at is None:
+                # Done already, by a worker that died before it could say so; the user may have connected again.
                 return outcomes.report(session, account)
-        left = self._give_back(account)
+        with beating():
+            left = self._give_back(account)
         with self._database.session() as session:
             row = accounts.locked(session, account.id)
             assert row is not None
             row.refresh_token_encrypted = row.access_token_encrypted = row.access_token_expires_at = None
             row.granted_scopes = []
-            row.watch_expires_at = None
+            row.watch_expires_at = row.disconnect_asked_at = None
             accounts.deactivate(session, row)
             accounts.open_pause(session, row, "S5")
             held = outbound.hold_queue(session, row, HELD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 import structlog
@@ -31,6 +32,17 @@ STUCK_AFTER = timedelta(minutes=20)
 UNTOLD_AFTER = timedelta(minutes=1)
 FIRST_TOKEN_LASTS = timedelta(hours=1)
 """Google's access tokens live for an hour."""
+MOST_RENEWED = 50
+"""Watches of a batch that are doubted at once: after a long silence of ours their pushes are only late."""
+
+
+class News(Enum):
+    """What a look at an account found."""
+
+    NONE = auto()
+    UNANNOUNCED = auto()
+    """Gmail's history has something that no push has told of: the watch may be gone, whatever it was to last."""
+    OTHER = auto()
 
 
 class Reconciling:
@@ -51,16 +63,25 @@ class Reconciling:
         quiet = self._quiet(value)
         wake: list[str] = []
         calm: list[str] = []
+        unannounced: list[str] = []
         with beating(), ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="reconcile") as threads:
-            for account, news in zip(quiet, threads.map(self._has_news, quiet), strict=True):
-                (wake if news else calm).append(account.id)
+            for account, news in zip(quiet, threads.map(self._news, quiet), strict=True):
+                (calm if news is News.NONE else wake).append(account.id)
+                if news is News.UNANNOUNCED and account.watch_expires_at is not None:
+                    unannounced.append(account.id)
         self._looked_at(calm, at)
         wake += self._stuck(value, set(wake))
         consented = self._untold(value)
         after = quiet[-1].id if len(quiet) == BATCH else None
         if wake:
             log.info("reconcile_found_news", accounts=len(wake), looked_at=len(quiet))
-        return BatchReport(looked_at=len(quiet), wake=wake, consented=consented, after=after)
+        return BatchReport(
+            looked_at=len(quiet),
+            wake=wake,
+            consented=consented,
+            unwatched=unannounced[:MOST_RENEWED],
+            after=after,
+        )
 
     def _quiet(self, value: BatchInput) -> Sequence[Account]:
         before = now() - timedelta(seconds=value.interval_s)
@@ -77,17 +98,17 @@ class Reconciling:
                 .limit(BATCH)
             ).all()
 
-    def _has_news(self, account: Account) -> bool:
+    def _news(self, account: Account) -> News:
         """Also where Google refuses: the account's own workflow finds out what that means."""
         if account.watch_expires_at is not None and account.watch_expires_at < now():
-            return True
+            return News.OTHER
         mailbox = self._mailboxes.of(account, Priority.CATCH_UP)
         try:
             page = mailbox.history(account.history_id or 0, page_size=1)
         except GoogleError as error:
             log.info("reconcile_refused", account=account.id, error=type(error).__name__)
-            return True
-        return bool(page.changes) or page.next_page_token is not None
+            return News.OTHER
+        return News.UNANNOUNCED if page.changes or page.next_page_token is not None else News.NONE
 
     def _looked_at(self, account_ids: Sequence[str], at: datetime) -> None:
         """Nothing is new there, which is as good as a sync."""

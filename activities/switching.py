@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from temporalio import activity
 
 from activities import outcomes
+from activities.beating import beating
 from activities.mailboxes import Mailboxes
 from activities.watching import Watching
 from crm import accounts, timeline
@@ -51,8 +52,9 @@ class Switching:
         self._mailboxes.forget(account.id)
         mailbox = self._mailboxes.of(account, Priority.INTERACTIVE)
         try:
-            profile = outcomes.patiently(mailbox.profile)
-            aliases = outcomes.patiently(mailbox.send_as)
+            with beating():
+                profile = outcomes.patiently(mailbox.profile)
+                aliases = outcomes.patiently(mailbox.send_as)
         except GoogleError as error:
             return self._not_now(account, error, last=step.last)
         with self._database.session() as session:

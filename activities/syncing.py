@@ -92,7 +92,7 @@ class Syncing:
                     return  # a gap is being filled: until it is closed the account stays where it was
                 accounts.advance_cursor(row, round_.cursor)
                 if last:
-                    row.last_synced_at, row.dirty_since = now(), None
+                    row.last_synced_at = now()
                     outcomes.works(session, row)
                     lapsed = row.watch_expires_at is not None and row.watch_expires_at < now()
                     round_.report = outcomes.report(

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from temporalio import activity
 
+from activities.beating import beating_alongside
 from crm import outbound
 from gmail.consent import CONTACTS
 from models import Account, Location
@@ -43,9 +44,10 @@ class Waking:
     @activity.defn(name="wake_messages")
     async def wake_messages(self, value: AccountInput) -> int:
         """The account changed: mail of its user that waits looks again at what to do."""
-        waiting = await asyncio.to_thread(self._waiting, value.account_id)
-        for message_id in waiting:
-            await self._commands.message_changed(message_id)
+        async with beating_alongside():
+            waiting = await asyncio.to_thread(self._waiting, value.account_id)
+            for message_id in waiting:
+                await self._commands.message_changed(message_id)
         return len(waiting)
 
     @activity.defn(name="wake_contacts")
@@ -70,16 +72,20 @@ class Waking:
             async with gate:
                 await self._commands.gmail_changed(account_id, None)
 
-        await asyncio.gather(*(wake(account_id) for account_id in value.account_ids))
-        for account_id in value.consented:
-            await self._commands.account_consented(account_id)
+        async with beating_alongside():
+            await asyncio.gather(*(wake(account_id) for account_id in value.account_ids))
+            for account_id in value.consented:
+                await self._commands.account_consented(account_id)
+            for account_id in value.unwatched:
+                await self._commands.account_changed(account_id)
         return len(value.account_ids) + len(value.consented)
 
     @activity.defn(name="tell_switched")
     async def tell_switched(self, value: WakeInput) -> None:
         """The rows of these accounts were changed by a switch: they, and the mail that waits, look at them."""
-        for account_id in value.account_ids:
-            await self._commands.account_changed(account_id)
+        async with beating_alongside():
+            for account_id in value.account_ids:
+                await self._commands.account_changed(account_id)
         if value.account_ids:
             await self.wake_messages(AccountInput(account_id=value.account_ids[-1]))
 

@@ -15,7 +15,7 @@ from models.columns import now
 from models.states import AccountState
 
 DISCONNECTING = "Disconnect from Gmail"
-"""`next_action` between the user's wish to disconnect and its end."""
+"""Shown between the user's wish to disconnect and its end."""
 
 
 class GrantNotTaken(Exception):
@@ -99,11 +99,12 @@ def take_grant(
     account.access_token_encrypted = grant.access_token_encrypted
     account.access_token_expires_at = grant.access_token_expires_at
     session.add(account)
-    if purpose == Purpose.SWITCH:
-        return Connected(account.id, switch=True)
     if active is None and purpose == Purpose.CONNECT:
-        _revive(session, user, account)
-    return Connected(account.id, switch=False)
+        accounts.activate(session, user, account)
+    if account.state == AccountState.DISCONNECTED or purpose == Purpose.CONNECT:
+        # From this moment on its mail counts; nothing of the time before is fetched.
+        accounts.transition(session, account, AccountState.CONNECTING)
+    return Connected(account.id, switch=purpose == Purpose.SWITCH)
 
 
 def _of_mailbox(session: Session, user: User, grant: NewGrant) -> Account | None:
@@ -113,13 +114,6 @@ def _of_mailbox(session: Session, user: User, grant: NewGrant) -> Account | None
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
-
-
-def _revive(session: Session, user: User, account: Account) -> None:
-    """Make the account the user's one, also after a disconnect or a switch away: nothing between is fetched."""
-    accounts.activate(session, user, account)
-    if account.state == AccountState.DISCONNECTED:
-        accounts.transition(session, account, AccountState.CONNECTING)
 
 
 def living(session: Session, subject: str, email: str) -> bool:
@@ -132,27 +126,22 @@ def living(session: Session, subject: str, email: str) -> bool:
 
 def ask_to_disconnect(session: Session, account: Account) -> None:
     """Show that the account is about to be disconnected; nothing new is connected until that is done."""
+    account.disconnect_asked_at = account.disconnect_asked_at or now()
     account.next_action, account.next_action_at = DISCONNECTING, now()
     session.add(account)
 
 
 def take_back_disconnect(session: Session, account: Account) -> None:
     """The wish could not be passed on."""
+    account.disconnect_asked_at = None
     if account.next_action == DISCONNECTING:
         account.next_action = account.next_action_at = None
-        session.add(account)
+    session.add(account)
 
 
 def being_released(session: Session, user_id: str) -> bool:
     """Whether a grant of the user is still to be given back: a consent before that would die with it."""
-    rows = session.exec(
-        select(Account).where(
-            Account.user_id == user_id,
-            ((col(Account.next_action) == DISCONNECTING) & (col(Account.state) != AccountState.DISCONNECTED))
-            | (
-                (col(Account.state) == AccountState.DISCONNECTED)
-                & col(Account.refresh_token_encrypted).is_not(None)
-            ),
-        )
+    asked = select(Account.id).where(
+        Account.user_id == user_id, col(Account.disconnect_asked_at).is_not(None)
     )
-    return rows.first() is not None
+    return session.exec(asked).first() is not None

@@ -40,8 +40,8 @@ class Account(SQLModel, table=True):
     history_id: int | None = Field(default=None, sa_type=BigInteger)
     """Our own cursor in Gmail's history; a push's id never moves it."""
     watch_expires_at: datetime | None = moment()
-    dirty_since: datetime | None = moment()
-    """Set when a hint arrived; cleared by the sync that answers it."""
+    disconnect_asked_at: datetime | None = moment()
+    """The user wants it disconnected (S5); cleared once that is done."""
 
     refresh_token_encrypted: bytes | None = None
     access_token_encrypted: bytes | None = None

@@ -126,6 +126,10 @@ class Commands:
             "SwitchWorkflow", f"switch/{user_id}", SwitchInput(user_id=user_id), "switch_to", account_id
         )
 
+    async def stay(self, user_id: str, account_id: str) -> None:
+        """Keep the active account the active one: of a switch that is under way this is the last wish (S4)."""
+        await self._signal(f"switch/{user_id}", "switch_to", account_id)
+
     async def sync_contacts(self, account_id: str) -> None:
         """Read the user's Google contacts now (S23)."""
         await self._tell(

@@ -35,9 +35,10 @@ class ReconcileWorkflow:
             if batch.wake or batch.consented:
                 await workflow.execute_activity(
                     "wake_accounts",
-                    WakeInput(account_ids=batch.wake, consented=batch.consented),
+                    WakeInput(account_ids=batch.wake, consented=batch.consented, unwatched=batch.unwatched),
                     summary=f"Wake {len(batch.wake) + len(batch.consented)} accounts",
                     start_to_close_timeout=policies.PAGE_TIMEOUT,
+                    heartbeat_timeout=policies.HEARTBEAT,
                     retry_policy=policies.STEP_RETRY,
                 )
             after, woken = batch.after, woken + len(batch.wake)

@@ -80,6 +80,7 @@ class SwitchWorkflow:
                 summary="Try the mailbox, then change places",
                 priority=policies.user_waits(None),
                 start_to_close_timeout=policies.STEP_TIMEOUT,
+                heartbeat_timeout=policies.HEARTBEAT,
                 retry_policy=policies.STEP_RETRY,
             )
             return report
@@ -94,5 +95,6 @@ class SwitchWorkflow:
             summary="Both accounts and waiting mail look at their rows",
             priority=policies.user_waits(None),
             start_to_close_timeout=TELL_TIMEOUT,
+            heartbeat_timeout=policies.HEARTBEAT,
             retry_policy=policies.PATIENT_RETRY,
         )

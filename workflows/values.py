@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -64,6 +64,11 @@ class AccountMemory(BaseModel):
     not_before: datetime | None = None
     obeying: bool = False
     """Google said how long to wait: no hint wakes the account before."""
+
+    def forget(self, **kept: Any) -> None:
+        """Begin anew, with only what is given."""
+        for name, value in AccountMemory(**kept):
+            setattr(self, name, value)
 
 
 class AccountInput(BaseModel):
@@ -212,14 +217,20 @@ class BatchReport(BaseModel):
     wake: list[str] = []
     consented: list[str] = []
     """Accounts whose grant was stored, but whose workflow was never told."""
+    unwatched: list[str] = []
+    """Accounts to wake whose watch did not tell of the news."""
     after: str | None = None
 
 
 class WakeInput(BaseModel):
-    """Accounts to wake; `consented`: those that have a grant which nobody told their workflow of."""
+    """Accounts to wake; `consented`: those that have a grant which nobody told their workflow of.
+
+    `unwatched`: those, also among `account_ids`, whose watch is to be set anew.
+    """
 
     account_ids: list[str]
     consented: list[str] = []
+    unwatched: list[str] = []
 
 
 class MessageInput(BaseModel):

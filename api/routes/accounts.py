@@ -130,7 +130,7 @@ def begin_reauthorize(
     Raises:
         Problem: 409, it is disconnected.
     """
-    if account.state == AccountState.DISCONNECTED or account.next_action == connections.DISCONNECTING:
+    if account.state == AccountState.DISCONNECTED or account.disconnect_asked_at is not None:
         raise Problem(
             409,
             "disconnected",
@@ -206,10 +206,11 @@ def switch(
 
 
 def begin_switch(context: Context, location_id: str, user_id: str, account_id: str) -> AccountView:
-    """Switch to a paused account of the user; to the active one nothing changes.
+    """Switch to a paused account of the user; to the active one nothing changes, and a switch under way ends.
 
     Raises:
         Problem: 404; 409 where its grant is dead or it is disconnected.
+        WorkflowsUnavailable: nothing was changed.
     """
     with context.database.session() as session:
         user = user_of(session, location_id, user_id)
@@ -218,6 +219,7 @@ def begin_switch(context: Context, location_id: str, user_id: str, account_id: s
             raise not_found("account of this user")
         answer = account_views.views(session, [account], context.limits)[0]
     if user.active_account_id == account.id:
+        context.tell(context.commands.stay(user_id, account_id))
         return answer
     is_dead = (
         account.state in (AccountState.REAUTHORIZATION_REQUIRED, AccountState.DISCONNECTED)

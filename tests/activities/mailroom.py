@@ -118,6 +118,12 @@ class Mailroom:
         self.sync(account_id)
         return self.account(account_id)
 
+    def disconnect(self, account_id: str) -> Report:
+        """The user asks for it, and the account's workflow does it."""
+        with self.environment.database.session() as session:
+            connections.ask_to_disconnect(session, session.get_one(Account, account_id))
+        return self.connecting.disconnect(AccountInput(account_id=account_id))
+
     def sync(self, account_id: str, **more: Any) -> Report:
         return self.syncing.sync(SyncInput(account_id=account_id, **more))
 

@@ -114,7 +114,7 @@ class TwoMailboxes(RuleBasedStateMachine):
     @rule()
     def disconnects(self) -> None:
         assert self.active is not None
-        self.room.connecting.disconnect(AccountInput(account_id=self.accounts[self.active]))
+        self.room.disconnect(self.accounts[self.active])
         self.alive.discard(self.active)
         self.active = None
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
+from crm import connections
 from crm.consents import Purpose
 from devstack.story import unique
 from models import Account, AccountAlias, AccountPause
@@ -83,22 +84,72 @@ def test_s5_stop_and_revoke_are_counted_over_connections_of_a_mailbox(room: Mail
     first = room.connected()
     other = room.grant(room.user(room.location()), first.email)
     room.connecting.connect(AccountInput(account_id=other))
-    room.connecting.disconnect(AccountInput(account_id=first.id))
+    room.disconnect(first.id)
     assert room.account(first.id).refresh_token_encrypted is None
     assert room.gmail.usage(mailbox=first.email, method="stop")["count"] == 0
     assert room.sync(other).state == "active", "the grant lives on"
-    room.connecting.disconnect(AccountInput(account_id=other))
+    room.disconnect(other)
     assert room.gmail.usage(mailbox=first.email, method="stop")["count"] == 1
 
 
 def test_s5_disconnect_twice_changes_nothing(room: Mailroom) -> None:
     account = room.connected()
-    for _ in range(2):
-        assert room.connecting.disconnect(AccountInput(account_id=account.id)).state == "disconnected"
+    assert room.disconnect(account.id).state == "disconnected"
+    assert room.connecting.disconnect(AccountInput(account_id=account.id)).state == "disconnected"
     with room.environment.database.session() as session:
         pauses = session.exec(select(AccountPause).where(AccountPause.account_id == account.id)).all()
     assert [(pause.rule, pause.ended_at) for pause in pauses] == [("S5", None)]
     assert room.user_of(account).active_account_id is None
+
+
+def test_s5_a_disconnect_that_is_repeated_after_a_crash_spares_the_connection_made_since(
+    room: Mailroom,
+) -> None:
+    account = room.connected()
+    room.disconnect(account.id)
+    assert room.grant(account.user_id, account.email) == account.id
+    assert room.connecting.disconnect(AccountInput(account_id=account.id)).state == "connecting"
+    assert room.connecting.connect(AccountInput(account_id=account.id)).state == "active"
+
+
+def test_s5_a_disconnect_is_awaited_whatever_the_account_does_meanwhile(room: Mailroom) -> None:
+    account = room.connected()
+    with room.environment.database.session() as session:
+        connections.ask_to_disconnect(session, session.get_one(Account, account.id))
+    room.sync(account.id)
+    with room.environment.database.session() as session:
+        assert connections.being_released(session, account.user_id)
+    room.connecting.disconnect(AccountInput(account_id=account.id))
+    with room.environment.database.session() as session:
+        assert not connections.being_released(session, account.user_id)
+
+
+@pytest.mark.parametrize("before", ["paused", "reauthorization_required"])
+def test_s5_a_mailbox_that_is_connected_again_collects_from_the_consent_on(
+    room: Mailroom, before: str
+) -> None:
+    old = room.connected()
+    mailbox = f"{unique('ann')}@gmail.com"
+    room.gmail.create_mailbox(mailbox)
+    new = room.grant(old.user_id, mailbox, Purpose.SWITCH)
+    room.switching.switch(SwitchStep(user_id=old.user_id, account_id=new))
+    if before == "reauthorization_required":
+        room.gmail.change_password(old.email)
+        room.switching.switch(SwitchStep(user_id=old.user_id, account_id=old.id))
+    assert room.account(old.id).state == before
+    lead = room.contact(old.location_id)
+    (away,) = room.gmail.deliver({"from": lead, "to": old.email, "subject": "Away", "text": "."}).values()
+    room.disconnect(new)
+    room.grant(old.user_id, old.email)
+    (back,) = room.gmail.deliver({"from": lead, "to": old.email, "subject": "Back", "text": "."}).values()
+    assert room.account(old.id).state == "connecting"
+    assert room.connecting.connect(AccountInput(account_id=old.id)).state == "active"
+    room.sync_to_the_end(old.id)
+    first, second = room.decision(old.id, away), room.decision(old.id, back)
+    assert first is not None
+    assert (first.outcome, first.rule) == ("skipped", "S4")
+    assert second is not None
+    assert second.outcome == "synced"
 
 
 def test_s4_a_switch_changes_both_or_neither(room: Mailroom) -> None:

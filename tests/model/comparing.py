@@ -6,14 +6,8 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-import psycopg
-
-from devstack.stack import Stack
-from devstack.story import Json
 from tests.model.expectation import Answer, Box, Copy, Mail, Place
 from tests.model.people import Person, Sent, World
-
-Rows = list[tuple[Any, ...]]
 
 
 def settle(world: World) -> None:
@@ -33,27 +27,23 @@ def settle(world: World) -> None:
 
 def at_rest(world: World, sent: Sent) -> bool:
     """Nothing more will happen to it by itself."""
-    return world.status(sent) in {"sent", "held", "failed", "cancelled"}
+    return world.tables.status(sent.message_id) in {"sent", "held", "failed", "cancelled"}
 
 
 def _settle_box(world: World, box: Box) -> None:
     world.sync_now(box)
     wanted = due(world, box)
 
-    def settled() -> bool | None:
-        items = world.location.api.all(f"/v1/accounts/{box.account_id}/decisions")
-        decided = {item["gmail_id"] for item in items if item["outcome"] != "failed"}
-        return (not wanted - decided and world.state(box) == "active") or None
+    def settled() -> bool:
+        return wanted <= world.tables.decided(box.account_id) and world.state(box) == "active"
 
     world.wait(settled, f"every mail of {box} is decided, and it is active")
-    before = world.location.api.get(f"/v1/accounts/{box.account_id}")["completeness"]["checked_at"]
+    before, _ = world.patient(lambda: world.tables.proven(box.account_id))
     world.sync_now(box)
-
-    def proven() -> Json | None:
-        shown: Json = world.location.api.get(f"/v1/accounts/{box.account_id}")["completeness"]
-        return shown if shown["checked_at"] not in (None, before) else None
-
-    shown = world.wait(proven, f"{box} is proven complete")
+    world.wait(
+        lambda: world.tables.proven(box.account_id)[0] not in (None, before), f"{box} is proven complete"
+    )
+    shown = world.patient(lambda: world.location.api.get(f"/v1/accounts/{box.account_id}"))["completeness"]
     assert shown["missing"] == 0, f"{box}: {shown}"
 
 
@@ -71,26 +61,23 @@ def due(world: World, box: Box) -> set[str]:
 class Kept:
     """What the CRM has of a location, read from its tables."""
 
-    def __init__(self, stack: Stack, world: World) -> None:
-        with psycopg.connect(stack.database_url) as connection:
-
-            def rows(query: str) -> Rows:
-                return connection.execute(query, [world.location.id]).fetchall()
-
-            self.decisions = rows(
-                "SELECT d.account_id, d.gmail_id, d.outcome, d.rule, g.message_id FROM decisions d "
-                "JOIN accounts a ON a.id = d.account_id LEFT JOIN gmail_messages g "
-                "ON g.account_id = d.account_id AND g.gmail_id = d.gmail_id WHERE a.location_id = %s"
-            )
-            self.messages = rows(
-                "SELECT id, message_id_header, contact_id, direction, status FROM messages "
-                "WHERE location_id = %s AND hidden_by IS NULL"
-            )
+    def __init__(self, world: World) -> None:
+        self.decisions = world.tables.rows(
+            "SELECT d.account_id, d.gmail_id, d.outcome, d.rule, g.message_id FROM decisions d "
+            "JOIN accounts a ON a.id = d.account_id LEFT JOIN gmail_messages g "
+            "ON g.account_id = d.account_id AND g.gmail_id = d.gmail_id WHERE a.location_id = %s",
+            world.location.id,
+        )
+        self.messages = world.tables.rows(
+            "SELECT id, message_id_header, contact_id, direction, status FROM messages "
+            "WHERE location_id = %s AND hidden_by IS NULL",
+            world.location.id,
+        )
 
 
-def compare(stack: Stack, world: World) -> None:
+def compare(world: World) -> None:
     """I1, I2 and the model; AssertionError names the mail."""
-    kept = Kept(stack, world)
+    kept = world.patient(lambda: Kept(world))
     decisions = {(row[0], row[1]): row[2:] for row in kept.decisions}
     assert len(decisions) == len(kept.decisions), "two decisions of one Gmail id (I1)"
     contacts = {email: contact.id for email, contact in world.contacts.items()}

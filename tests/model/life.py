@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 
 from devstack.process import PartError
 from devstack.stack import Stack
 from tests.model.expectation import Answer, Box, Copy, Mail, Place
-from tests.model.people import SECRET, Person, World
+from tests.model.people import Person, World
+from tests.model.traces import SECRET
 
 KILLED = ("worker", "worker", "api", "postgres", "temporal")
 FAULTS = (
@@ -22,52 +25,57 @@ FAULTS = (
     ("gmail.users.drafts.create", {"drop": True}),
 )
 
+DEEDS = {
+    "contact_writes": 10,
+    "outsider_writes": 5,
+    "colleague_writes": 3,
+    "somebody_copies_others": 3,
+    "spam_arrives": 2,
+    "user_writes": 7,
+    "somebody_answers": 9,
+    "user_answers": 7,
+    "user_forwards": 5,
+    "crm_sends": 8,
+    "crm_mail_is_answered": 4,
+    "mail_is_moved": 5,
+    "mail_is_rescued": 4,
+    "grant_dies": 4,
+    "user_reauthorizes": 4,
+    "user_disconnects": 3,
+    "user_connects": 9,
+    "user_switches": 6,
+    "user_switches_to_and_fro": 2,
+    "history_expires": 3,
+    "google_fails": 3,
+    "push_is_doubled": 2,
+    "user_asks_to_sync": 2,
+}
+"""How often each is done, among the others; pushes are lost and disordered all the time."""
+
 
 class Life:
     """Draws deeds and does them; `story` is what was done, for whoever has to understand a failure."""
 
-    def __init__(self, world: World, seed: str, *, stack: Stack | None = None) -> None:
-        """`stack`: its parts are killed now and then."""
+    def __init__(self, world: World, seed: str, *, stack: Stack, kills: float) -> None:
+        """`kills`: how often parts of the stack are killed; as the weights of `DEEDS`."""
         self.world = world
         self.random = random.Random(seed)
         self.stack = stack
+        self.kills = kills
         self.story: list[str] = []
+        self.done: Counter[str] = Counter()
+        """Deeds by name."""
+        self.took_s: dict[str, float] = defaultdict(float)
 
     def live(self, deeds: int) -> None:
         """So many deeds."""
-        choices: list[tuple[int, Callable[[], str | None]]] = [
-            (10, self.contact_writes),
-            (5, self.outsider_writes),
-            (3, self.colleague_writes),
-            (3, self.somebody_copies_others),
-            (2, self.spam_arrives),
-            (7, self.user_writes),
-            (9, self.somebody_answers),
-            (7, self.user_answers),
-            (5, self.user_forwards),
-            (8, self.crm_sends),
-            (4, self.crm_mail_is_answered),
-            (5, self.mail_is_moved),
-            (4, self.mail_is_rescued),
-            (4, self.grant_dies),
-            (4, self.user_reauthorizes),
-            (3, self.user_disconnects),
-            (9, self.user_connects),
-            (6, self.user_switches),
-            (2, self.history_expires),
-            (3, self.google_fails),
-            (2, self.push_is_doubled),
-            (2, self.user_asks_to_sync),
-        ]
-        if self.stack is not None:
-            choices.append((6, self.part_is_killed))
-        weights = [weight for weight, _ in choices]
-        done = 0
-        while done < deeds:
-            (_, deed) = self.random.choices(choices, weights)[0]
-            told = deed()
-            if told is not None:
-                done += 1
+        names, weights = [*DEEDS, "part_is_killed"], [*DEEDS.values(), self.kills]
+        while self.done.total() < deeds:
+            (name,) = self.random.choices(names, weights)
+            started = time.monotonic()
+            if getattr(self, name)() is not None:
+                self.done[name] += 1
+                self.took_s[name] += time.monotonic() - started
 
     def _tell(self, words: str) -> str:
         self.story.append(words)
@@ -299,8 +307,33 @@ class Life:
         (box,) = [one for one in person.boxes if one is not person.active]
         consent = self.random.random() < 0.3
         told = self._tell(f"switch from {person.active} to {box}{' with consent' if consent else ''}")
-        self.world.switch(person, box, consent=consent)
+        self.world.ask_to_switch(person, box, consent=consent)
+        if self.random.random() < 0.5:
+            self._mail_meanwhile(person)
+        self.world.is_switched(person, box)
         return told
+
+    def user_switches_to_and_fro(self) -> str | None:
+        """S4: of several wishes the last one counts, also where a switch is under way."""
+        person = self.world.ann
+        if person.active is None or not all(box.alive for box in person.boxes):
+            return None
+        wishes = [self.random.choice(person.boxes) for _ in range(self.random.randint(2, 4))]
+        told = self._tell(f"switch from {person.active} to {' to '.join(map(str, wishes))}, all at once")
+        for box in wishes:
+            self.world.ask_to_switch(person, box, consent=False)
+        self._mail_meanwhile(person)
+        self.world.is_switched(person, wishes[-1])
+        return told
+
+    def _mail_meanwhile(self, person: Person) -> None:
+        """To either mailbox, while nobody can say which of them is the active one (S4)."""
+        contact = self._contact()
+        for box in person.boxes:
+            mail = self.world.mail(contact, [box.address])
+            for copy in mail.copies.values():
+                copy.answer, copy.rule = Answer.MAYBE, "S4 while the mailboxes change places"
+            self._tell(f"{mail.number}: {contact} writes to {box} meanwhile")
 
     def user_asks_to_sync(self) -> str | None:
         person = self._person()
@@ -314,7 +347,6 @@ class Life:
     def history_expires(self) -> str:
         box = self._box()
         self.world.gmail.expire_history(box.address)
-        self.world.catch_up(box)
         return self._tell(f"{box}: Gmail forgets its history")
 
     def google_fails(self) -> str:
@@ -331,7 +363,6 @@ class Life:
         return self._tell(f"{box}: two pushes about nothing")
 
     def part_is_killed(self) -> str:
-        assert self.stack is not None
         part = self.random.choice(KILLED)
         told = self._tell(f"kill -9 {part}")
         with suppress(PartError):  # it is down already, being started again

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.utils import getaddresses
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
 from devstack.gmail.control import GmailControl
+from devstack.stack import Stack
 from devstack.story import ContactInStory, Json, LocationInStory, Refused, Story, UserInStory, eventually
 from tests.model.expectation import Answer, Box, Copy, Mail, Place, Specification, Thread
+from tests.model.tables import Away, Tables
+from tests.model.traces import SECRET, has_ended
 
 T = TypeVar("T")
 
-SECRET = "kumquat"
-"""In the address, subject and text of mail that must leave no trace but its ids (S9, S12, I3)."""
 PATIENCE_S = 90.0
 
 
@@ -49,10 +52,10 @@ class Person:
 class World:
     """A location with its people, and the specification that follows what they do."""
 
-    def __init__(self, story: Story, name: str, *, hurried: bool = False) -> None:
-        """`hurried`: new mail may come while a gap is being filled."""
-        self.story = story
-        self.hurried = hurried
+    def __init__(self, stack: Stack, name: str) -> None:
+        self.stack = stack
+        self.story = story = Story(stack)
+        self.tables = Tables(stack.database_url)
         self.gmail: GmailControl = story.gmail
         self.name = f"{name}-{uuid.uuid4().hex[:6]}"
         self.location: LocationInStory = self.patient(lambda: story.location(self.name))
@@ -70,6 +73,17 @@ class World:
         for person in self.people:
             self.connect(person, person.boxes[0])
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Everybody disconnects, so that the lives that follow on the same stack cost no more."""
+        for person in self.people:
+            if person.active is not None:
+                with suppress(httpx.TransportError, Refused):
+                    self.location.api.post(f"/v1/accounts/{person.active.account_id}/disconnect")
+        self.tables.close()
+
     def _person(self, who: str, boxes: int) -> Person:
         user = self.location.user(f"{who}@{self.name}.crm.example", who.title())
         self.spec.own_people.add(user.email)
@@ -86,7 +100,7 @@ class World:
         while True:
             try:
                 return ask()
-            except (httpx.TransportError, Refused) as error:
+            except (httpx.TransportError, Refused, Away) as error:
                 away = not isinstance(error, Refused) or error.status >= 500
                 if not away or time.monotonic() > deadline:
                     raise
@@ -97,35 +111,17 @@ class World:
         return eventually(lambda: self.patient(look), what, patience_s=PATIENCE_S)
 
     def state(self, box: Box) -> str:
-        return str(self.patient(lambda: self.location.api.get(f"/v1/accounts/{box.account_id}"))["state"])
+        return self.patient(lambda: self.tables.state(box.account_id))
 
     def wait_for_state(self, box: Box, *states: str) -> None:
         self.wait(lambda: self.state(box) in states, f"{box} is {states}")
 
-    def decision(self, copy: Copy) -> Json | None:
-        """The decision of a copy for good, if there is one."""
-        path = f"/v1/accounts/{copy.box.account_id}/decisions"
-        items = self.location.api.get(path, gmail_id=copy.gmail_id)["items"]
-        return items[0] if items and items[0]["outcome"] != "failed" else None
+    def decided(self, copy: Copy) -> bool:
+        """Whether a copy is decided for good."""
+        return copy.gmail_id in self.tables.decided(copy.box.account_id)
 
     def sync_now(self, box: Box) -> None:
         self.patient(lambda: self.location.api.post(f"/v1/accounts/{box.account_id}/sync"))
-
-    def catch_up(self, box: Box) -> None:
-        """Wait until what came so far is decided, unless the life is a hurried one."""
-        if self.hurried or not (box.collecting and box.alive):
-            return
-        copies = [mail.copies[box] for mail in self.spec.mails if box in mail.copies]
-        wanted = {copy.gmail_id for copy in copies if copy.counted}
-        wanted &= {seen["id"] for seen in self.gmail.messages(box.address)}
-        path = f"/v1/accounts/{box.account_id}/decisions"
-        self.sync_now(box)
-
-        def decided() -> bool:
-            items = self.location.api.all(path)
-            return wanted <= {item["gmail_id"] for item in items if item["outcome"] != "failed"}
-
-        self.wait(decided, f"{box} has caught up")
 
     # Connecting
 
@@ -157,7 +153,6 @@ class World:
         self._consent(person, box, lambda: api.post("/v1/accounts/connect", {"user_id": person.user.id}))
         self.wait_for_state(box, "active", "recovering")
         self._becomes_active(person, box)
-        self.catch_up(box)
 
     def _becomes_active(self, person: Person, box: Box | None, why: str = "S4") -> None:
         if person.active is not None and person.active is not box:
@@ -184,18 +179,21 @@ class World:
         path = f"/v1/accounts/{box.account_id}/reauthorize"
         self._consent(person, box, lambda: self.location.api.post(path))
         self.wait_for_state(box, "active", "recovering")
-        self.catch_up(box)
 
-    def switch(self, person: Person, box: Box, *, consent: bool) -> None:
+    def ask_to_switch(self, person: Person, box: Box, *, consent: bool) -> None:
         """S4: to the other mailbox, with a new consent or by the grant that is still good."""
         path = f"/v1/users/{person.user.id}/switch"
         if consent or not box.alive:
             self._consent(person, box, lambda: self.location.api.post(path))
         else:
             self.patient(lambda: self.location.api.post(path, {"account_id": box.account_id}))
+
+    def is_switched(self, person: Person, box: Box) -> None:
+        """Wait until the mailboxes have changed places for good."""
+        workflow_id = f"switch/{person.user.id}"
+        self.wait(lambda: asyncio.run(has_ended(self.stack, workflow_id)), f"the switch to {box} is over")
         self.wait_for_state(box, "active", "recovering")
         self._becomes_active(person, box)
-        self.catch_up(box)
 
     def grant_dies(self, box: Box, *, password: bool) -> None:
         """The user changes the password, or takes the access back."""
@@ -336,7 +334,7 @@ class World:
     def as_mail(self, person: Person, sent: Sent) -> Mail:
         """The mail that was sent, once it has left: others can answer it."""
         if sent.mail is None:
-            self.wait(lambda: self.status(sent) == "sent", f"{sent.subject} is sent")
+            self.wait(lambda: self.tables.status(sent.message_id) == "sent", f"{sent.subject} is sent")
             ((box, seen),) = self.copies_of(person, sent)
             mail = Mail(self.number, seen["message_id"], box.address, [sent.to], sent.cc)
             copy = Copy(box, seen["id"], seen["thread_id"], True, True)
@@ -352,7 +350,7 @@ class World:
         """The user throws a mail away, calls it spam, or deletes it for ever; `decided`: once it was decided."""
         if decided and copy.box.collecting and copy.box.alive:
             self.sync_now(copy.box)
-            self.wait(lambda: self.decision(copy), f"a decision of {mail.number} in {copy.box}")
+            self.wait(lambda: self.decided(copy), f"a decision of {mail.number} in {copy.box}")
         else:
             copy.maybe(f"moved to {to} before anybody may have looked")
             self._unsettle(copy)

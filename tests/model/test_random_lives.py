@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import os
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
@@ -15,15 +18,15 @@ from devstack.stack import Stack
 from devstack.story import Story
 from tests.model import traces
 from tests.model.comparing import compare, settle
-from tests.model.life import Life
+from tests.model.life import DEEDS, Life
 from tests.model.people import World
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 SEED = int(os.environ.get("SEED", "20261128"))
-AT_A_TIME = 4
+ON_ONE_STACK = 40
 SETTINGS = {
-    "RECONCILE_INTERVAL_S": "3",
+    "RECONCILE_INTERVAL_S": "5",
     "HISTORY_RECHECK_S": "0.2",
     "GMAIL_UNITS_PER_MINUTE": "10000000",
     "GMAIL_DAILY_RECIPIENT_LIMIT": "100000",
@@ -42,33 +45,59 @@ def disturb(stack: Stack) -> None:
     Story(stack).gmail.behaviour(push_lose_rate=0.15, push_duplicate_rate=0.2, push_reorder_rate=0.2)
 
 
-def one_life(stack: Stack, number: int, deeds: int, *, kills: bool, hurried: bool) -> str | None:
-    """Live, settle, compare; what went wrong, or None."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a life: what went wrong, or nothing, and what was done in it."""
+
+    wrong: str | None
+    done: Counter[str]
+    took_s: dict[str, float]
+
+
+def one_life(stack: Stack, number: int, deeds: int, kills: float) -> Told:
+    """Live, settle, compare."""
     seed = f"{SEED}/{number}"
     life: Life | None = None
+    wrong = None
+    began = time.monotonic()
     try:
-        world = World(Story(stack), f"life{number}", hurried=hurried)
-        life = Life(world, seed, stack=stack if kills else None)
-        life.live(deeds)
-        settle(world)
-        compare(stack, world)
+        with World(stack, f"life{number}") as world:
+            life = Life(world, seed, stack=stack, kills=kills)
+            life.live(deeds)
+            lived = time.monotonic()
+            settle(world)
+            compare(world)
+            life.took_s["to settle and compare"] = time.monotonic() - lived
     except Exception as error:  # noqa: BLE001 (a life must tell its story, whatever it failed of)
-        told = "\n  ".join(life.story if life else [])
-        return f"SEED={SEED} LIFE={number}: {type(error).__name__}: {error}\n  {told}"
-    return None
+        story = "\n  ".join(life.story if life else [])
+        wrong = f"SEED={SEED} LIFE={number}: {type(error).__name__}: {error}\n  {story}"
+        print(wrong, flush=True)
+    took = {"in all": time.monotonic() - began, **(life.took_s if life else {})}
+    return Told(wrong, life.done if life else Counter(), took)
 
 
-def lives(stack: Stack, numbers: range, deeds: int, *, kills: bool = False, hurried: bool = False) -> None:
+def lives(
+    stack: Stack, numbers: range, deeds: int, *, kills: float = 0.0, at_a_time: int = 4
+) -> Counter[str]:
+    """Several lives on one stack, a few at a time; how often each kind of deed was done in them."""
     chosen = [int(os.environ["LIFE"])] if "LIFE" in os.environ else list(numbers)
-    print(f"SEED={SEED}, lives {chosen[0]} to {chosen[-1]}")
-    with ThreadPoolExecutor(AT_A_TIME) as threads:
-        failures = [
-            told
-            for told in threads.map(lambda n: one_life(stack, n, deeds, kills=kills, hurried=hurried), chosen)
-            if told is not None
-        ]
-    assert not failures, "\n\n".join(failures)
+    print(f"SEED={SEED}, lives {chosen[0]} to {chosen[-1]}", flush=True)
+    began = time.monotonic()
+    with ThreadPoolExecutor(at_a_time) as threads:
+        told = list(threads.map(lambda number: one_life(stack, number, deeds, kills), chosen))
+    done: Counter[str] = Counter()
+    took_s: Counter[str] = Counter()
+    for one in told:
+        done.update(one.done)
+        took_s.update(one.took_s)
+    wrong = [one.wrong for one in told if one.wrong is not None]
+    print(f"{len(chosen)} lives in {time.monotonic() - began:.0f} s, {len(wrong)} went wrong")
+    print(
+        "  seconds: " + ", ".join(f"{name} {took:.1f}" for name, took in took_s.most_common(12)), flush=True
+    )
+    assert not wrong, "\n\n".join(wrong)
     traces.assert_no_secret(stack)
+    return done
 
 
 def test_i1_i2_i3_random_lives(busy: Stack) -> None:
@@ -76,15 +105,22 @@ def test_i1_i2_i3_random_lives(busy: Stack) -> None:
 
 
 def test_i1_i2_i3_random_lives_with_kills(busy: Stack) -> None:
-    lives(busy, range(100, 102), 16, kills=True)
+    lives(busy, range(100, 102), 16, kills=6.0)
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(0)
 def test_i1_i2_i3_a_thousand_random_lives(fresh_stack: Callable[..., Stack]) -> None:
-    number, batch = int(os.environ.get("LIVES", "1000")), 50
-    for start in range(0, number, batch):
+    """`LIVES=n` lives so many, from life `FIRST=n` on; one in five stacks is killed at again and again."""
+    first, number = int(os.environ.get("FIRST", "0")), int(os.environ.get("LIVES", "1000"))
+    done: Counter[str] = Counter()
+    for start in range(first, first + number, ON_ONE_STACK):
         stack = fresh_stack(settings=SETTINGS)
         disturb(stack)
-        lives(stack, range(start, min(start + batch, number)), 30, kills=start % 200 == 0, hurried=True)
+        kills = 4.0 if start % (5 * ON_ONE_STACK) == 0 else 0.3
+        end = min(start + ON_ONE_STACK, first + number)
+        done += lives(stack, range(start, end), 30, kills=kills, at_a_time=12)
         stack.stop()
+    print(f"{number} lives: " + ", ".join(f"{name} {times}" for name, times in done.most_common()))
+    missed = set(DEEDS) - set(done)
+    assert not missed or number < 50, f"never done in {number} lives: {missed}"

@@ -137,6 +137,20 @@ async def test_s5_disconnect_ends_it_in_every_state(
         assert (await stage.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
 
 
+async def test_s5_a_consent_while_it_is_being_disconnected_is_a_new_connection(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    actors.will("disconnect_account", Report(state="disconnected"))
+    actors.held["disconnect_account"] = asyncio.Event()
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(AccountWorkflow.disconnect)
+        await stage.played("disconnect_account")
+        await stage.handle.signal(AccountWorkflow.consented)
+        actors.held["disconnect_account"].set()
+        await stage.played("connect_account")
+        await stage.played("sync_account")
+
+
 @pytest.mark.parametrize("state", ["connecting", "paused", "reauthorization_required"])
 async def test_a_push_moves_nothing_where_nothing_is_collected(
     temporal_env: WorkflowEnvironment, actors: Actors, state: str
