@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from mail.parse import parse
+from mail.addresses import read_addresses
+from mail.headers import read_fields
 
 LARGEST_HEAD = 262_144
 """Bytes. Reading a header costs time on every connection's account; a thousand recipients need a quarter of it."""
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-_FROM = re.compile(rb"(?im)^from[ \t]*:")
 
 
 class HeadTooLarge(Exception):
@@ -19,6 +19,8 @@ class HeadTooLarge(Exception):
 def author_of(content: bytes) -> str | None:
     """The one address of the one From line; None where there is none, or several of either.
 
+    `mail.parse` is kinder: of `Ann <ann@acme.example>, x@evil.example` it makes Ann the sender.
+
     Raises:
         HeadTooLarge: it is not looked at.
     """
@@ -26,7 +28,9 @@ def author_of(content: bytes) -> str | None:
     if end is None and len(content) > LARGEST_HEAD:
         raise HeadTooLarge
     head = content[: end.start()] if end is not None else content
-    if len(_FROM.findall(head)) != 1:
+    fields, _ = read_fields(head + b"\r\n\r\n")
+    lines = [value for name, value in fields if name.strip().lower() == "from"]
+    if len(lines) != 1:
         return None
-    mail = parse(head + b"\r\n\r\n")
-    return mail.from_[0].email if len(mail.from_) == 1 else None
+    written = [address.email for address in read_addresses(lines[0]) if "@" in address.email]
+    return written[0] if len(written) == 1 else None

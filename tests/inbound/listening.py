@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from email.policy import SMTP as SMTP_LINES
 from pathlib import Path
 from typing import cast
+
+from sqlmodel import col, select
 
 from activities.filing import Filing
 from crm import users
 from inbound.listener import Listener
 from inbound.safekeeping import Safekeeping
-from models import Location, User
+from models import InboundMail, Location, User
 from settings import Settings
 from storage.blobs import Blobs
 from storage.database import Database
@@ -58,16 +61,32 @@ class Door:
     def client(self) -> smtplib.SMTP:
         return smtplib.SMTP("127.0.0.1", self.port, timeout=30)
 
-    def give(self, mail: EmailMessage, *recipients: str, sender: str | None = None) -> tuple[int, str]:
+    def kept(self) -> list[InboundMail]:
+        """What is safe, of this location; first come first."""
+        with self.database.session() as session:
+            return list(
+                session.exec(
+                    select(InboundMail)
+                    .where(InboundMail.location_id == self.location_id)
+                    .order_by(col(InboundMail.received_at))
+                )
+            )
+
+    def give(
+        self, mail: EmailMessage | bytes, *recipients: str, sender: str | None = None
+    ) -> tuple[int, str]:
         """Give a mail; the last answer of the server."""
+        content = mail if isinstance(mail, bytes) else mail.as_bytes(policy=SMTP_LINES)
+        if sender is None:
+            sender = str(mail["From"]) if isinstance(mail, EmailMessage) else "ann@acme.example"
         with self.client() as smtp:
             smtp.ehlo("outlook.example")
-            code, text = smtp.mail(sender if sender is not None else str(mail["From"]))
+            code, text = smtp.mail(sender)
             for recipient in recipients:
                 code, text = smtp.rcpt(recipient)
                 if code >= 400:
                     return code, text.decode()
-            code, text = smtp.data(mail.as_bytes())
+            code, text = smtp.data(content)
             return code, text.decode()
 
     def file_all(self) -> None:
