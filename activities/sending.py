@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.beating import beating
 from activities.composing import Composer
 from activities.gmail_sending import GmailSender
 from activities.mailboxes import Mailboxes
@@ -50,19 +51,24 @@ class Sending:
     @activity.defn
     def prepare_to_leave(self, message_id: str) -> SendStep:
         """Decide what the message does now; takes its place in the queue of its address."""
-        return _step(self._next(message_id))
+        with beating():
+            return _step(self._next(message_id))
 
     @activity.defn
     def leave(self, message_id: str) -> SendStep:
         """Let it leave, from wherever an earlier try stopped."""
+        with beating():
+            return _step(self._leave(message_id, activity.info().attempt))
+
+    def _leave(self, message_id: str, attempt: int) -> Next:
         next_step = self._next(message_id)
         if next_step.way is Way.GMAIL:
-            return _step(self._gmail.leave(message_id, attempt=activity.info().attempt))
+            return self._gmail.leave(message_id, attempt=attempt)
         if next_step.way is Way.WITHDRAW:
-            return _step(self._gmail.withdraw(message_id, attempt=activity.info().attempt))
+            return self._gmail.withdraw(message_id)
         if next_step.way is Way.SMTP:
-            return _step(self._smtp.leave(message_id))
-        return _step(next_step)
+            return self._smtp.leave(message_id)
+        return next_step
 
     @activity.defn
     def seed_send_ledger(self, account_id: str) -> int:

@@ -14,7 +14,7 @@ from crm.ledger import Ledger, Limits
 from crm.outbound import recipients_of, set_status
 from models import Account, Decision, GmailMessage, LedgerEntry, Message, Participant, TimelineEntry, User
 from models.columns import now as clock
-from models.states import AccountState, MessageStatus, Outcome, Role
+from models.states import AccountState, LedgerState, MessageStatus, Outcome, Role
 
 OPEN = frozenset(
     {
@@ -27,6 +27,8 @@ OPEN = frozenset(
 )
 INTERACTIVE_PRIORITY, OTHER_PRIORITY = 1, 5
 """In the queue of an address an answer to somebody goes before the rest (S26)."""
+SENDING_STATES = frozenset({AccountState.ACTIVE, AccountState.RECOVERING})
+"""Of an account that mail may leave through."""
 WHILE_CONNECTING = timedelta(seconds=5)
 WHILE_COUNTING = timedelta(seconds=1)
 
@@ -36,7 +38,7 @@ class Way(StrEnum):
 
     GMAIL = "gmail"
     WITHDRAW = "withdraw"
-    """A draft lies in a mailbox that is no longer the sender: take it back, then go on from the new one."""
+    """Its draft is to go: the mailbox is no longer the sender, or a person discarded the mail."""
     SMTP = "smtp"
     WAIT = "wait"
     DONE = "done"
@@ -65,7 +67,7 @@ def next_step(session: Session, message_id: str, limits: Limits) -> Next:
     if message.campaign_id is not None:
         return Next(Way.DONE)  # it leaves with its campaign
     if message.status not in OPEN:
-        return Next(Way.DONE, wake=_followers(session, message, limits))
+        return _given_up(session, message, limits)
     if message.status == MessageStatus.HELD and message.send_asked_at is None:
         return Next(Way.WAIT, why=message.status_detail or "held for a person")
     if message.status == MessageStatus.SENDING or message.send_asked_at is not None:
@@ -80,6 +82,20 @@ def next_step(session: Session, message_id: str, limits: Limits) -> Next:
     return _through_gmail(session, message, limits)
 
 
+def _given_up(session: Session, message: Message, limits: Limits) -> Next:
+    """It has ended; what a discarded one left among the drafts is taken out, or found to have left after all."""
+    followers = _followers(session, message, limits)
+    if message.status == MessageStatus.CANCELLED and _may_have_a_draft(message):
+        account = session.get_one(Account, message.account_id)
+        if account.state in SENDING_STATES:
+            return Next(Way.WITHDRAW, wake=followers)
+    return Next(Way.DONE, wake=followers)
+
+
+def _may_have_a_draft(message: Message) -> bool:
+    return message.draft_asked_at is not None or message.draft_id is not None
+
+
 def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
     user = session.get_one(User, message.user_id)
     if user.active_account_id is None:
@@ -89,13 +105,14 @@ def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
         message.leaves_at = None
         return Next(Way.WAIT, why="held: the mailbox is disconnected")
     if user.active_account_id != message.account_id:
-        if message.draft_asked_at is not None:
+        if _may_have_a_draft(message):
             return Next(Way.WITHDRAW)
         _move(session, message, session.get_one(Account, user.active_account_id))
     account = session.get_one(Account, message.account_id)
     if account.state == AccountState.CONNECTING:
         return Next(Way.WAIT, clock() + WHILE_CONNECTING, "the mailbox is being connected")
-    if account.state not in (AccountState.ACTIVE, AccountState.RECOVERING):
+    if account.state not in SENDING_STATES:
+        give_place_up(session, message)
         set_status(
             session, message, MessageStatus.QUEUED, "Waits until the connection to Gmail is authorised again."
         )
@@ -116,7 +133,7 @@ def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
         return Next(Way.DONE)
     message.leaves_at = place.leaves_at
     set_status(session, message, MessageStatus.WAITING_FOR_LIMIT, "Waits for Gmail's daily limit.")
-    _tell_estimates(session, ledger)
+    ledger.tell_estimates()
     return Next(Way.WAIT, place.leaves_at, "a place within Gmail's daily limit")
 
 
@@ -124,7 +141,7 @@ def _move(session: Session, message: Message, account: Account) -> None:
     """The user switched: what has not begun to leave goes from the new address (S4)."""
     message.account_id, message.from_email, message.gmail_thread_id = account.id, account.email, None
     message.sent_gmail_id = None
-    entry = session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
+    entry = _entry_of(session, message)
     if entry is not None:
         session.delete(entry)
         session.flush()
@@ -139,14 +156,6 @@ def _senders(session: Session, message_id: str) -> list[Participant]:
             select(Participant).where(Participant.message_id == message_id, Participant.role == Role.FROM)
         )
     )
-
-
-def _tell_estimates(session: Session, ledger: Ledger) -> None:
-    """Every waiting mail of the address shows when it leaves."""
-    for message_id, leaves_at in ledger.estimates():
-        waiting = session.get(Message, message_id)
-        if waiting is not None and waiting.status == MessageStatus.WAITING_FOR_LIMIT:
-            waiting.leaves_at = leaves_at
 
 
 def _followers(session: Session, message: Message, limits: Limits) -> list[str]:
@@ -166,17 +175,36 @@ def fail(session: Session, message: Message, reason: str) -> None:
     """It will not leave; its place goes to the next."""
     set_status(session, message, MessageStatus.FAILED, reason)
     message.leaves_at = None
-    entry = session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
-    if entry is not None and entry.state in ("waiting", "reserved"):
-        entry.state, entry.at = "released", None
+    give_place_up(session, message)
+
+
+def give_place_up(session: Session, message: Message) -> None:
+    """Its place goes to the next; it gets its old one back when it asks again."""
+    entry = _entry_of(session, message)
+    if entry is not None and entry.state in (LedgerState.WAITING, LedgerState.RESERVED):
+        entry.state, entry.at = LedgerState.RELEASED, None
+
+
+def queue_again(session: Session, message: Message) -> None:
+    """It has not left and may try anew: back to its old place in the queue."""
+    _back_to_waiting(session, message)
+    set_status(session, message, MessageStatus.QUEUED)
+
+
+def _back_to_waiting(session: Session, message: Message) -> None:
+    entry = _entry_of(session, message)
+    if entry is not None:
+        entry.state, entry.at = LedgerState.WAITING, None
+
+
+def _entry_of(session: Session, message: Message) -> LedgerEntry | None:
+    return session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
 
 
 def wait_for_limit(session: Session, message: Message, until: datetime, reason: str) -> None:
     """Gmail says that the limit is reached: the address's whole queue waits until then (S20, S26)."""
     block_sends(session, session.get_one(Account, message.account_id), until)
-    entry = session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
-    if entry is not None:
-        entry.state, entry.at = "waiting", None
+    _back_to_waiting(session, message)
     message.leaves_at = until
     set_status(session, message, MessageStatus.WAITING_FOR_LIMIT, reason)
 

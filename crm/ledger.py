@@ -18,7 +18,7 @@ from sqlmodel import Session, col, select
 from models import Account, LedgerEntry, Location, Message
 from models.columns import now as clock
 from models.ids import new_id
-from models.states import LedgerState
+from models.states import LedgerState, MessageStatus
 
 CONSUMER_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
@@ -206,6 +206,22 @@ class Ledger:
             ).all()
         )
         return [(by_entry[i] or "", at) for i, at in self._schedule() if by_entry.get(i)]
+
+    def tell_estimates(self) -> None:
+        """Write into every mail that waits when it leaves.
+
+        A mail that another transaction holds is passed over: that one asks for a place, or gives it up, itself.
+        """
+        leaves_at = {message_id: at for message_id, at in self.estimates() if at is not None}
+        if not leaves_at:
+            return
+        waiting = self._session.exec(
+            select(Message)
+            .where(col(Message.id).in_(list(leaves_at)), Message.status == MessageStatus.WAITING_FOR_LIMIT)
+            .with_for_update(skip_locked=True)
+        )
+        for message in waiting:
+            message.leaves_at = leaves_at[message.id]
 
     def _lock(self) -> None:
         self._session.execute(

@@ -11,6 +11,7 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, FailureError
 
+from workflows import policies
 from workflows.values import MessageInput, SendStep
 
 STEP_TIMEOUT = timedelta(minutes=5)
@@ -58,7 +59,7 @@ class SendMessageWorkflow:
                 self._message.message_id,
                 result_type=SendStep,
                 start_to_close_timeout=STEP_TIMEOUT,
-                heartbeat_timeout=timedelta(seconds=60),
+                heartbeat_timeout=policies.HEARTBEAT,
                 retry_policy=RETRY,
                 priority=Priority(priority_key=1),
                 summary=summary,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,9 +79,10 @@ class Desk:
             location, user = session.get_one(Location, self.location_id), session.get_one(User, self.user_id)
             return outbound.queue(session, location, user, draft).id
 
-    def step(self, message_id: str) -> SendStep:
+    def step(self, message_id: str, *, attempt: int = 1) -> SendStep:
         """One round of the workflow: prepare, then leave if it says so."""
         environment = ActivityEnvironment()
+        environment.info = dataclasses.replace(environment.info, attempt=attempt)
         step = environment.run(self.sending.prepare_to_leave, message_id)
         return environment.run(self.sending.leave, message_id) if step.kind == "leave" else step
 
