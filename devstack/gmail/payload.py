@@ -89,7 +89,7 @@ def mime_type(content: Content) -> str:
 
 def part_tree(part: MimeMessage, part_id: str, text_limit: int) -> Json:
     """The MessagePart resource; texts without a file name come inline in UTF-8, all else by attachment id."""
-    filename = decode_words(str(part.get_filename() or ""))
+    filename = part_filename(part)
     kind = part.get_content_type()
     shown: Json = {"partId": part_id, "mimeType": kind, "filename": filename}
     if part_id:
@@ -116,6 +116,11 @@ def part_tree(part: MimeMessage, part_id: str, text_limit: int) -> Json:
         return shown
     shown["body"] = {"attachmentId": attachment_id(part_id), "size": len(payload_bytes(part))}
     return shown
+
+
+def part_filename(part: MimeMessage) -> str:
+    """The part's file name, or an empty string."""
+    return decode_words(str(part.get_filename() or ""))
 
 
 def part_bytes(content: Content, part_id: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Gmail's q: the operators that matter to clients. Words must all match; `-` negates, `OR` and {} join."""
+"""Gmail's q: words must all match; `-` negates, `OR` and {} join, () group. "Refine searches in Gmail"."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from devstack.gmail.content import parse_header_block
 from devstack.gmail.mailbox import Mailbox, Message
+from devstack.gmail.payload import part_filename
 
-TOKENS = re.compile(r'-?\w+:\([^)]*\)|-?\w+:"[^"]*"|-?"[^"]*"|[{}()]|[^\s{}()]+')
+TOKENS = re.compile(r'-|\w+:(?=[({"])|"[^"]*"|[{}()]|[^\s{}()"][^\s{}()]*')
 Test = Callable[[Message], bool]
 PLACES = {
     "trash": "TRASH",
@@ -17,6 +19,8 @@ PLACES = {
     "sent": "SENT",
     "draft": "DRAFT",
     "drafts": "DRAFT",
+    "chat": "CHAT",
+    "chats": "CHAT",
 }
 STATES = {"unread": "UNREAD", "starred": "STARRED", "important": "IMPORTANT"}
 AGES = {"d": 1, "m": 30, "y": 365}
@@ -30,87 +34,125 @@ class Query:
         self.now = mailbox.clock.now()
         self.anywhere = False
         self.places: frozenset[str] = frozenset()
-        self.tests = self._parse(TOKENS.findall(text))
+        self.tokens = TOKENS.findall(text)
+        self.at = 0
+        self.test = self._group("", "")
 
     def matches(self, message: Message) -> bool:
         """Whether the message fits."""
-        return all(test(message) for test in self.tests)
+        return self.test(message)
 
-    def _parse(self, tokens: list[str]) -> list[Test]:
+    def _group(self, end: str, operator: str) -> Test:
+        """Terms up to `end` (or the end of the text), each with `operator:` before it where one is given."""
         groups: list[list[Test]] = []
         joined = False
-        braces = False
-        for token in tokens:
-            if token in "{}()":
-                braces = token == "{" or (braces and token != "}")
-                if token == "{":
-                    groups.append([])
-                continue
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            self.at += 1
+            if token == end:
+                break
             if token in ("OR", "|"):
                 joined = True
-                continue
-            if token == "AND":
-                continue
-            test = self._term(token)
-            if (joined or braces) and groups:
-                groups[-1].append(test)
-            else:
-                groups.append([test])
-            joined = False
-        return [either(group) for group in groups if group]
+            elif token not in ("AND", ")", "}"):
+                test = self._term(token, operator)
+                if (joined or end == "}") and groups:
+                    groups[-1].append(test)
+                else:
+                    groups.append([test])
+                joined = False
+        tests = [either(group) for group in groups]
+        return tests[0] if len(tests) == 1 else lambda message: all(test(message) for test in tests)
 
-    def _term(self, token: str) -> Test:
-        if token.startswith("-") and len(token) > 1:
-            inner = self._term(token[1:])
+    def _term(self, token: str, operator: str) -> Test:
+        if token == "-":
+            if self.at == len(self.tokens):
+                return lambda message: True
+            self.at += 1
+            inner = self._term(self.tokens[self.at - 1], operator)
             return lambda message: not inner(message)
+        if token in "({":
+            return self._group(")" if token == "(" else "}", operator)
         name, colon, value = token.partition(":")
-        value = value.strip('"()')
-        if colon and name.lower() in OPERATORS:
-            test: Test = getattr(self, f"_{name.lower()}")(value)
-            return test
+        if not operator and colon and name.lower() in OPERATORS:
+            if value:
+                return self._operator(name.lower(), value)
+            if self.at == len(self.tokens):
+                return lambda message: True
+            self.at += 1
+            return self._term(self.tokens[self.at - 1], name.lower())
+        if operator:
+            return self._operator(operator, token)
         word = token.strip('"').lower()
         return lambda message: (
             any(word in field for field in message.content.search_headers())
             or word in message.content.search_text()
         )
 
-    def _from(self, value: str) -> Test:
-        words = alternatives(value, self.mailbox)
+    def _operator(self, name: str, value: str) -> Test:
+        test: Test = getattr(self, f"_op_{name}")(value.strip('"'))
+        return test
+
+    def _op_from(self, value: str) -> Test:
+        words = addresses_of(value, self.mailbox)
         return lambda message: any(word in message.content.search_headers()[0] for word in words)
 
-    def _to(self, value: str) -> Test:
-        words = alternatives(value, self.mailbox)
+    def _op_to(self, value: str) -> Test:
+        words = addresses_of(value, self.mailbox)
         return lambda message: any(word in message.content.search_headers()[1] for word in words)
 
-    _cc = _bcc = _deliveredto = _to
+    def _op_cc(self, value: str) -> Test:
+        return self._in_header("Cc", value)
 
-    def _subject(self, value: str) -> Test:
-        words = value.lower().split()
-        return lambda message: all(word in message.content.search_headers()[2] for word in words)
+    def _op_bcc(self, value: str) -> Test:
+        return self._in_header("Bcc", value)
 
-    def _rfc822msgid(self, value: str) -> Test:
+    def _op_list(self, value: str) -> Test:
+        return self._in_header("List-Id", value)
+
+    def _op_deliveredto(self, value: str) -> Test:
+        wanted = value.lower()
+        return lambda message: any(
+            name.lower() == "delivered-to" and wanted in found.lower()
+            for name, found in parse_header_block(message.trace) + message.content.headers()
+        )
+
+    def _in_header(self, header: str, value: str) -> Test:
+        words = addresses_of(value, self.mailbox)
+        return lambda message: any(
+            word in found.lower() for found in message.content.get_all(header) for word in words
+        )
+
+    def _op_filename(self, value: str) -> Test:
+        wanted = value.lower()
+        return lambda message: any(wanted in name for name in filenames(message))
+
+    def _op_subject(self, value: str) -> Test:
+        words = value.lower()
+        return lambda message: words in message.content.search_headers()[2]
+
+    def _op_rfc822msgid(self, value: str) -> Test:
         wanted = f"<{value.strip('<>')}>"
         return lambda message: message.content.message_id == wanted
 
-    def _after(self, value: str) -> Test:
+    def _op_after(self, value: str) -> Test:
         moment = self._moment(value)
         return lambda message: message.internal_date >= moment
 
-    _newer = _after
+    _op_newer = _op_after
 
-    def _before(self, value: str) -> Test:
+    def _op_before(self, value: str) -> Test:
         moment = self._moment(value)
         return lambda message: message.internal_date < moment
 
-    _older = _before
+    _op_older = _op_before
 
-    def _newer_than(self, value: str) -> Test:
+    def _op_newer_than(self, value: str) -> Test:
         return lambda message: message.internal_date >= self._age(value)
 
-    def _older_than(self, value: str) -> Test:
+    def _op_older_than(self, value: str) -> Test:
         return lambda message: message.internal_date < self._age(value)
 
-    def _in(self, value: str) -> Test:
+    def _op_in(self, value: str) -> Test:
         place = value.lower()
         if place == "anywhere":
             self.anywhere = True
@@ -119,34 +161,38 @@ class Query:
         self.places |= {label}
         return lambda message: label in message.labels
 
-    def _label(self, value: str) -> Test:
+    def _op_label(self, value: str) -> Test:
         label = self._label_id(value)
         self.places |= {label}
         return lambda message: label in message.labels
 
-    def _category(self, value: str) -> Test:
+    def _op_category(self, value: str) -> Test:
         label = f"CATEGORY_{'PERSONAL' if value.lower() == 'primary' else value.upper()}"
         return lambda message: label in message.labels
 
-    def _is(self, value: str) -> Test:
+    def _op_is(self, value: str) -> Test:
         state = value.lower()
         if state == "read":
             return lambda message: "UNREAD" not in message.labels
         label = STATES.get(state, state.upper())
         return lambda message: label in message.labels
 
-    def _has(self, value: str) -> Test:
-        if value.lower() == "attachment":
-            return lambda message: b"attachment" in message.content.raw.lower()
+    def _op_has(self, value: str) -> Test:
+        what = value.lower()
+        if what == "attachment":
+            return lambda message: bool(filenames(message))
+        if what in ("userlabels", "nouserlabels"):
+            wanted = what == "userlabels"
+            return lambda message: wanted == (not self.mailbox.labels.keys().isdisjoint(message.labels))
         return lambda message: True
 
-    def _larger(self, value: str) -> Test:
+    def _op_larger(self, value: str) -> Test:
         size = size_of(value)
         return lambda message: message.size > size
 
-    _size = _larger
+    _op_size = _op_larger
 
-    def _smaller(self, value: str) -> Test:
+    def _op_smaller(self, value: str) -> Test:
         size = size_of(value)
         return lambda message: message.size < size
 
@@ -175,24 +221,7 @@ class Query:
         return (self.now - timedelta(days=days).total_seconds()) * 1000
 
 
-OPERATORS = frozenset(
-    (
-        *(
-            "from",
-            "to",
-            "cc",
-            "bcc",
-            "deliveredto",
-            "subject",
-            "rfc822msgid",
-            "after",
-            "newer",
-            "before",
-            "older",
-        ),
-        *("newer_than", "older_than", "in", "label", "category", "is", "has", "larger", "size", "smaller"),
-    )
-)
+OPERATORS = frozenset(name[4:] for name in vars(Query) if name.startswith("_op_"))
 
 
 def either(tests: list[Test]) -> Test:
@@ -200,11 +229,16 @@ def either(tests: list[Test]) -> Test:
     return tests[0] if len(tests) == 1 else lambda message: any(test(message) for test in tests)
 
 
-def alternatives(value: str, mailbox: Mailbox) -> list[str]:
+def addresses_of(value: str, mailbox: Mailbox) -> list[str]:
     """The texts that a from: or to: value stands for; `me` is every address of the user."""
-    if value.lower() == "me":
-        return list(mailbox.send_as)
-    return [word.lower() for word in value.split() if word.upper() != "OR"] or [""]
+    return list(mailbox.send_as) if value.lower() == "me" else [value.lower()]
+
+
+def filenames(message: Message) -> list[str]:
+    """The lower-case names of a mail's attachments."""
+    if b"name" not in message.content.raw:
+        return []
+    return [name.lower() for part in message.content.mime().walk() if (name := part_filename(part))]
 
 
 def size_of(value: str) -> int:

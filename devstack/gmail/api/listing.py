@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from devstack.gmail.api.call import Call
 from devstack.gmail.errors import forbidden, invalid
@@ -27,8 +27,8 @@ def page_token(message: Message) -> str:
     return str((message.key[0] << 64) | message.key[1])
 
 
-def matching(call: Call) -> Iterator[Message]:
-    """The messages that labelIds, q and includeSpamTrash leave, newest first."""
+def chooser(call: Call) -> Callable[[Message], bool]:
+    """Whether labelIds, q and includeSpamTrash leave a message."""
     text = call.request.one("q")
     if text and call.metadata_only:
         raise forbidden("Metadata scope does not support 'q' parameter")
@@ -37,22 +37,21 @@ def matching(call: Call) -> Iterator[Message]:
         if not call.mailbox.label_exists(label):
             raise invalid(f"Invalid label: {label}")
     query = Query(text, call.mailbox) if text else None
-    hidden = HIDDEN - labels
+    hidden = HIDDEN - labels - (query.places if query else frozenset())
     if call.flag("includeSpamTrash") or (query and query.anywhere):
         hidden = frozenset()
-    indexed_before = call.world.clock.now() - call.world.behaviour.index_lag_s if query else None
-    for message in call.mailbox.newest_first(page_start(call.request.one("pageToken"))):
+    indexed_before = call.world.clock.now() - call.world.behaviour.index_lag_s
+
+    def chosen(message: Message) -> bool:
         have = message.labels
-        if labels and not labels <= have:
-            continue
-        if query is None:
-            if hidden and not hidden.isdisjoint(have):
-                continue
-        else:
-            if hidden and not (hidden - query.places).isdisjoint(have):
-                continue
-            if indexed_before is not None and message.added_at > indexed_before:
-                continue
-            if not query.matches(message):
-                continue
-        yield message
+        if (labels and not labels <= have) or not hidden.isdisjoint(have):
+            return False
+        return query is None or (message.added_at <= indexed_before and query.matches(message))
+
+    return chosen
+
+
+def matching(call: Call, chosen: Callable[[Message], bool]) -> Iterator[Message]:
+    """The chosen messages from the page's start on, newest first."""
+    start = page_start(call.request.one("pageToken"))
+    return (message for message in call.mailbox.newest_first(start) if chosen(message))

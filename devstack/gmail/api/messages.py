@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devstack.gmail import arrival, payload, sending
 from devstack.gmail.api.call import Call, serves
-from devstack.gmail.api.listing import matching, page_token
+from devstack.gmail.api.listing import chooser, matching, page_token
 from devstack.gmail.content import Content
 from devstack.gmail.errors import invalid, not_found
 from devstack.gmail.ids import api_bytes, part_of_attachment
@@ -38,7 +38,7 @@ def list_messages(call: Call) -> Json:
     most = call.max_results()
     found: list[Message] = []
     more = ""
-    for message in matching(call):
+    for message in matching(call, chooser(call)):
         if len(found) == most:
             more = page_token(found[-1])
             break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devstack.gmail import arrival, payload
 from devstack.gmail.api.call import HEX, Call, serves
-from devstack.gmail.api.listing import matching, page_token
+from devstack.gmail.api.listing import chooser, matching, page_start, page_token
 from devstack.gmail.api.messages import wanted_labels
 from devstack.gmail.errors import invalid, not_found
 from devstack.gmail.mailbox import Message
@@ -26,16 +26,16 @@ def members(call: Call) -> list[Message]:
 def list_threads(call: Call) -> Json:
     """Threads by their newest matching message."""
     most = call.max_results()
-    start = call.request.one("pageToken")
+    start = page_start(call.request.one("pageToken"))
+    chosen = chooser(call)
     found: dict[str, Message] = {}
     more = ""
     last: Message | None = None
-    for message in matching(call):
-        newest = call.mailbox.thread(message.thread_id)[-1]
-        if start and newest.key > message.key and newest.labels.isdisjoint(("SPAM", "TRASH")):
-            continue
+    for message in matching(call, chosen):
         if message.thread_id in found:
             continue
+        if start and any(m.key >= start and chosen(m) for m in call.mailbox.thread(message.thread_id)):
+            continue  # on an earlier page
         if len(found) == most and last is not None:
             more = page_token(last)
             break

@@ -132,6 +132,11 @@ class Lieer:
         walk(json.loads(shown))
         return found
 
+    def cursor(self) -> int:
+        """The history id up to which lieer believes to know the mailbox."""
+        state = json.loads((self.here / ".state.gmailieer.json").read_text())
+        return int(state["last_historyId"])
+
     def tag(self, gmail_id: str, *changes: str) -> None:
         """The user changes tags in their mail program: `+flagged`, `-inbox`."""
         self.notmuch("tag", *changes, "--", f"id:{self.copies()[gmail_id].rfc_id}")

@@ -96,12 +96,14 @@ class Both:
         )
 
     def local(self) -> None:
-        """The user changes tags of a mail in notmuch; drafts are Gmail's alone."""
+        """The user changes tags of a mail in notmuch; drafts are Gmail's alone, and nothing is spam and trash."""
         there = {m["id"] for m in self.gmail.messages(BOB)}
-        mails = [i for i, copy in self.lieer.copies().items() if "draft" not in copy.tags and i in there]
-        chosen = self.random.choice(sorted(mails))
+        copies = self.lieer.copies()
+        chosen = self.random.choice(sorted(i for i in copies if "draft" not in copies[i].tags and i in there))
+        taken = {"trash": "+spam", "spam": "+trash"}
+        barred = {change for tag, change in taken.items() if tag in copies[chosen].tags}
         self.tagged.add(chosen)
-        self.lieer.tag(chosen, *self.random.choice(LOCAL))
+        self.lieer.tag(chosen, *self.random.choice([words for words in LOCAL if words[0] not in barred]))
 
     # --- comparing
 
@@ -121,7 +123,7 @@ class Both:
         assert {i: copy.tags for i, copy in copies.items()} == self.mailbox()
         for message in self.gmail.messages(BOB, raw=True):
             assert copies[message["id"]].file.read_bytes() == message["raw"].replace(b"\r\n", b"\n")
-        self.seen = {m["id"]: m["history_id"] for m in self.gmail.messages(BOB)}
+        self.seen = set(copies)
 
     def sync(self) -> None:
         """One sync; who changed a message alone gets their way, of both Gmail wins (lieer's rule).
@@ -131,11 +133,10 @@ class Both:
         """
         wanted = self.mailbox()
         copies = self.lieer.copies()
-        changed_there = {
-            m["id"] for m in self.gmail.messages(BOB) if self.seen.get(m["id"]) != m["history_id"]
-        }
+        cursor = self.lieer.cursor()
+        changed_there = {m["id"] for m in self.gmail.messages(BOB) if int(m["history_id"]) > cursor}
         wanted |= {i: copies[i].tags for i in self.tagged - changed_there if i in wanted}
-        gone = self.seen.keys() - wanted.keys()
+        gone = self.seen - wanted.keys()
         said = [self.lieer.gmi(step, "--verbose") for step in (("pull", "push") if gone else ("sync",))]
         assert self.mailbox() == wanted, said
         self.compare()
