@@ -22,8 +22,6 @@ SLOW_CLIENT_UNDER_STRESS_S = 10.0
 """Once half of the connections are taken (as Postfix's "stress" behaviour)."""
 SLOWEST_BYTES_S = 8192
 """A mail that comes slower than so many bytes a second runs out of its time."""
-MOST_HELD_BYTES = 512 * 2**20
-"""Of mails that are still coming, in all connections; above it the one that holds most is asked to come again."""
 COMMANDS_IN_A_SESSION = {"MAIL": 200, "RCPT": 1000, "DATA": 200, "RSET": 200, "*": 20}
 
 TOO_MANY_CONNECTIONS = b"421 4.7.0 Too many connections from you; please try again\r\n"
@@ -32,9 +30,14 @@ TOO_MUCH = b"421 4.3.2 Too much mail at once; please try again\r\n"
 
 
 class Traffic:
-    """What all connections together take."""
+    """What all connections together take.
 
-    def __init__(self, most: int, most_of_a_peer: int, most_held: int = MOST_HELD_BYTES) -> None:
+    Args:
+        most, most_of_a_peer: connections.
+        most_held: bytes of mails that are still coming; above it the largest is asked to come again.
+    """
+
+    def __init__(self, most: int, most_of_a_peer: int, most_held: int) -> None:
         self._most = most
         self._most_of_a_peer = most_of_a_peer
         self._most_held = most_held

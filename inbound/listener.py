@@ -13,6 +13,8 @@ from settings import Settings
 
 LARGEST_MAIL = 36_700_160
 """Bytes; told as SIZE in the greeting. As much as Gmail sends."""
+MOST_HELD_BYTES = 512 * 2**20
+"""Of mails that are still coming, in all connections."""
 
 
 class Listener:
@@ -24,7 +26,9 @@ class Listener:
         self._tls: ssl.SSLContext = server_context(
             settings.smtp_inbound_tls_certificate, settings.smtp_inbound_tls_key, settings.auto_bcc_domain
         )
-        self._traffic = Traffic(settings.smtp_inbound_connections, settings.smtp_inbound_connections_per_peer)
+        self._traffic = Traffic(
+            settings.smtp_inbound_connections, settings.smtp_inbound_connections_per_peer, MOST_HELD_BYTES
+        )
         self._server: asyncio.Server | None = None
 
     @property
