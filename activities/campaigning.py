@@ -12,9 +12,10 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
 from temporalio import activity
 
+from activities.answers import write_down
 from activities.bulk_composing import BulkComposer
 from activities.smtp_sending import Providers
 from crm import mailing
@@ -43,8 +44,6 @@ PROGRESS_EVERY_S = 3.0
 LISTED_AT_ONCE = 200
 SHORT_PAUSE_S = 0.5
 """A domain whose turn comes sooner is waited for; another one's mail goes first otherwise."""
-RECORDED_WITHIN_S = 120.0
-"""How long an answer of the provider is kept while the database is away: what is lost then is unknown for good."""
 LEAST_WAIT = timedelta(seconds=1)
 
 
@@ -280,17 +279,5 @@ class _Run:
         with self._lock:
             self.refused += 1
 
-    def _record(self, write: Callable[[Any], None]) -> None:
-        """Write an answer down, also where the database is away for a while."""
-        until = time.monotonic() + RECORDED_WITHIN_S
-        while True:
-            try:
-                with self._database.session() as session:
-                    write(session)
-            except DBAPIError as error:
-                if time.monotonic() > until:
-                    raise
-                log.warning("answer_waits_for_database", error=type(error).__name__)
-                time.sleep(0.2)
-            else:
-                return
+    def _record(self, write: Callable[[Session], None]) -> None:
+        write_down(self._database, write)

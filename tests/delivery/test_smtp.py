@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import socketserver
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-
 import pytest
 
 from delivery import smtp
@@ -19,70 +13,9 @@ from delivery.smtp import (
     ProviderUnreachable,
     SmtpConnection,
 )
+from tests.delivery.provider import OK, server
 
 MAIL = b"Subject: Hi\r\n\r\n.dot\r\nbye\r\n"
-OK = {
-    "EHLO": "250 ok",
-    "MAIL": "250 ok",
-    "RCPT": "250 ok",
-    "DATA": "354 go",
-    ".": "250 taken",
-    "NOOP": "250 ok",
-    "RSET": "250 ok",
-}
-
-
-@dataclass
-class Server:
-    """Answers each command as told; an empty answer hangs up."""
-
-    answers: dict[str, str] = field(default_factory=lambda: dict(OK))
-    port: int = 0
-    connections: int = 0
-    taken: list[bytes] = field(default_factory=list)
-
-    @property
-    def provider(self) -> Provider:
-        return Provider.parse(f"smtp://127.0.0.1:{self.port}")
-
-
-@contextmanager
-def server() -> Iterator[Server]:
-    it = Server()
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            it.connections += 1
-            self.wfile.write(b"220 hi\r\n")
-            for line in self.rfile:
-                word = line.strip().decode().upper().partition(" ")[0]
-                answer = it.answers.get(word, "250 ok")
-                if not answer:
-                    return
-                self.wfile.write(f"{answer}\r\n".encode())
-                if answer.startswith("354"):
-                    content = b""
-                    while (part := self.rfile.readline()) not in (b".\r\n", b""):
-                        content += part
-                    if not part:
-                        return
-                    if not it.answers["."]:
-                        return
-                    if it.answers["."].startswith("250"):
-                        it.taken.append(content)
-                    self.wfile.write(f"{it.answers['.']}\r\n".encode())
-
-    class Threaded(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-
-    with Threaded(("127.0.0.1", 0), Handler) as tcp:
-        it.port = tcp.server_address[1]
-        thread = threading.Thread(target=tcp.serve_forever, daemon=True)
-        thread.start()
-        yield it
-        tcp.shutdown()
-        thread.join(10)
 
 
 def send(connection: SmtpConnection, told: list[str] | None = None) -> list[tuple[str, str]]:
