@@ -14,24 +14,30 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.engine import Connection
+from sqlalchemy import Engine, create_engine, event, text
 
 from gmail.budget import LONGEST_PAUSE_S, RESERVED, WINDOW_S, LocalBudget, Priority
 from gmail.errors import Throttled, ThrottleScope
 from models.ids import new_id
-from storage.database import dialect_url
+from storage.database import dialect_url, must_be_alive
 
 LEASE_S = 5.0
 SLOT_S = 4.0
 """A request in flight longer than its lease is not counted any more; the next one takes a new lease."""
+SLOT_MARGIN_S = 1.0
+"""By so much a process lets its own leases lapse earlier than the others do."""
 FIRST_LEASE_UNITS = 62
 """What one message that syncs alone costs with its history page, and a little more."""
-LARGEST_LEASE_UNITS = 400
+LARGEST_LEASE_SHARE = 1 / 15
+"""Of a minute's units: 400 of 6000."""
 PATIENCE_S = 5.0
 SLOT_WAIT_S = 0.1
+WISH_S = 1.0
+WISH = "wish/"
+"""Ids of wishes: who waits for a place in flight says so, and who holds many gives some up."""
 PROJECT = "*"
 """The row of limits that the whole project shares."""
 
@@ -41,16 +47,26 @@ _ROW = text(
     " RETURNING units, units_before, extract(epoch FROM clock_timestamp() - refilled_at),"
     " extract(epoch FROM blocked_until - clock_timestamp())"
 )
-_PROJECT_PAUSE = text(
-    "SELECT extract(epoch FROM blocked_until - clock_timestamp()) FROM mailbox_budgets WHERE email_key = :key"
+"""Holds the mailbox's row: what is read after it is nobody else's to change."""
+_AROUND = text(
+    "SELECT extract(epoch FROM (SELECT blocked_until FROM mailbox_budgets WHERE email_key = :project)"
+    "                        - clock_timestamp()),"
+    " ARRAY(SELECT id FROM requests_in_flight WHERE email_key = :key AND expires_at > clock_timestamp())"
 )
 _SPEND = text(
-    "UPDATE mailbox_budgets SET units = :units, units_before = :before,"
+    "WITH lapsed AS ("
+    "  DELETE FROM requests_in_flight WHERE email_key = :key AND expires_at <= clock_timestamp()"
+    "     AND id <> ALL(:slots)"
+    "), taken AS ("
+    "  INSERT INTO requests_in_flight (id, email_key, expires_at)"
+    "  SELECT id, :key, clock_timestamp() + make_interval(secs => :lasts)"
+    "    FROM unnest(CAST(:slots AS text[])) AS s(id)"
+    "  ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at"
+    ")"
+    " UPDATE mailbox_budgets SET units = :units, units_before = :before,"
     " refilled_at = clock_timestamp() - make_interval(secs => :elapsed) WHERE email_key = :key"
 )
-_SLOTS = text("SELECT id FROM requests_in_flight WHERE email_key = :key AND expires_at > clock_timestamp()")
-_LAPSED = text("DELETE FROM requests_in_flight WHERE email_key = :key AND expires_at <= clock_timestamp()")
-_TAKE_SLOT = text(
+_WISH = text(
     "INSERT INTO requests_in_flight (id, email_key, expires_at)"
     " VALUES (:id, :key, clock_timestamp() + make_interval(secs => :lasts))"
     " ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at"
@@ -65,15 +81,18 @@ _BLOCK = text(
 
 @dataclass(slots=True)
 class _Leases:
-    """What this process holds of one mailbox. `slots`: lease id to the moment when it lapses."""
+    """What this process holds of one mailbox.
+
+    slots: lease id to the moment when it lapses. peak: the most requests in flight since they were renewed.
+    """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     units: float = 0.0
     good_until: float = 0.0
-    next_units: int = FIRST_LEASE_UNITS
+    next_units: float = FIRST_LEASE_UNITS
     slots: dict[str, float] = field(default_factory=dict)
     in_flight: int = 0
-    used_at: float = 0.0
+    peak: int = 0
 
 
 class SharedBudget:
@@ -94,11 +113,13 @@ class SharedBudget:
             dialect_url(database_url),
             pool_size=4,
             max_overflow=12,
-            pool_pre_ping=True,
             isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
         )
+        event.listen(self._engine, "checkout", must_be_alive)
+        self._wish = f"{WISH}{new_id('rif')}/"
         self._units_per_minute = units_per_minute
+        self._largest_lease = units_per_minute * LARGEST_LEASE_SHARE
         self._requests_in_flight = requests_in_flight
         self._clock = clock
         self._local = LocalBudget(units_per_minute, requests_in_flight, PATIENCE_S)
@@ -122,7 +143,6 @@ class SharedBudget:
         held = self._held[mailbox]
         with held.lock:
             held.in_flight -= 1
-            held.used_at = self._clock()
         self._local.release(mailbox)
 
     def throttled(self, mailbox: str, seconds: float, scope: ThrottleScope) -> None:
@@ -164,44 +184,60 @@ class SharedBudget:
                 return wait
         held.units -= units
         held.in_flight += 1
+        held.peak = max(held.peak, held.in_flight)
         return 0.0
 
     def _lease(
         self, mailbox: str, held: _Leases, units: int, priority: Priority, *, needs_slot: bool
     ) -> float:
+        """Take units for some seconds, and a place in flight where one is needed, in one transaction."""
         with self._engine.begin() as connection:
             spent, before, elapsed, blocked = map(_number, connection.execute(_ROW, {"key": mailbox}).one())
-            pause = max(blocked, _number(connection.execute(_PROJECT_PAUSE, {"key": PROJECT}).scalar()))
+            of_project, ids = connection.execute(_AROUND, {"key": mailbox, "project": PROJECT}).one()
+            pause = max(blocked, _number(of_project))
             if pause > 0:
                 return pause
-            if needs_slot and not self._take_slot(connection, mailbox, held):
+            slots = self._slots(held, set(ids), self._wish + mailbox) if needs_slot else []
+            if needs_slot and len(slots) <= held.in_flight:
+                wish = {"id": self._wish + mailbox, "key": mailbox, "lasts": WISH_S}
+                connection.execute(_WISH, wish)
                 return SLOT_WAIT_S
-            return self._take_units(connection, mailbox, held, units, priority, spent, before, elapsed)
+            spent, before, elapsed, wait = self._lease_units(held, units, priority, spent, before, elapsed)
+            connection.execute(
+                _SPEND,
+                {
+                    "key": mailbox,
+                    "units": spent,
+                    "before": before,
+                    "elapsed": elapsed,
+                    "slots": slots,
+                    "lasts": SLOT_S,
+                },
+            )
+        if slots:
+            lapses = self._clock() + SLOT_S - SLOT_MARGIN_S
+            held.slots = dict.fromkeys(slots, lapses)
+            held.peak = held.in_flight
+        return wait
 
-    def _take_slot(self, connection: Connection, mailbox: str, held: _Leases) -> bool:
-        """One more request in flight, unless all processes together have as many as may be."""
-        at = self._clock()
-        there = set(connection.execute(_SLOTS, {"key": mailbox}).scalars())
-        held.slots = {one: lapses for one, lapses in held.slots.items() if lapses > at and one in there}
-        if len(there) >= self._requests_in_flight:
-            return False
-        connection.execute(_LAPSED, {"key": mailbox})
-        slot = new_id("rif")
-        connection.execute(_TAKE_SLOT, {"id": slot, "key": mailbox, "lasts": SLOT_S})
-        held.slots[slot] = at + SLOT_S - 1.0
-        return True
+    def _slots(self, held: _Leases, there: set[str], own_wish: str) -> list[str]:
+        """The places to hold from now on: those that are in use, and one more where all together have room.
 
-    def _take_units(
-        self,
-        connection: Connection,
-        mailbox: str,
-        held: _Leases,
-        units: int,
-        priority: Priority,
-        spent: float,
-        before: float,
-        elapsed: float,
-    ) -> float:
+        While another process wishes for one, each keeps to its share, and the others of its own lapse.
+        """
+        taken = {one for one in there if not one.startswith(WISH)}
+        rivals = len(there - taken - {own_wish})
+        share = ceil(self._requests_in_flight / (1 + rivals))
+        used = min(share, max(held.peak, held.in_flight + 1))
+        slots = [one for one in held.slots if one in taken][:used]
+        room = self._requests_in_flight - len(taken)
+        lacking = min(share, held.in_flight + 1) - len(slots)
+        return slots + [new_id("rif") for _ in range(min(room, lacking))]
+
+    def _lease_units(
+        self, held: _Leases, units: int, priority: Priority, spent: float, before: float, elapsed: float
+    ) -> tuple[float, float, float, float]:
+        """What is spent now, was spent in the minute before, how old this one is, and how long to wait for room."""
         if elapsed >= WINDOW_S:
             minutes = int(elapsed // WINDOW_S)
             before, spent, elapsed = (spent if minutes == 1 else 0.0), 0.0, elapsed - minutes * WINDOW_S
@@ -210,18 +246,12 @@ class SharedBudget:
         held.units = 0.0
         allowed = max(self._units_per_minute * (1 - RESERVED[priority]), units)
         room = allowed - spent - before * (1 - elapsed / WINDOW_S)
-        wait = 0.0
         if room < units:
-            granted = 0.0
-            wait = _until_there_is_room(allowed - units, spent, before, elapsed)
-        else:
-            granted = min(float(max(units, held.next_units)), room)
-            held.next_units = min(LARGEST_LEASE_UNITS, max(held.next_units, units) * 2)
-            held.units, held.good_until = granted, self._clock() + LEASE_S
-        connection.execute(
-            _SPEND, {"key": mailbox, "units": spent + granted, "before": before, "elapsed": elapsed}
-        )
-        return wait
+            return spent, before, elapsed, _until_there_is_room(allowed - units, spent, before, elapsed)
+        granted = min(max(units, held.next_units), room)
+        held.next_units = min(self._largest_lease, max(held.next_units, units) * 2)
+        held.units, held.good_until = granted, self._clock() + LEASE_S
+        return spent + granted, before, elapsed, 0.0
 
 
 def _until_there_is_room(room: float, spent: float, before: float, elapsed: float) -> float:

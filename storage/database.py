@@ -31,7 +31,7 @@ class Database:
             pool_timeout=30,
             connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
         )
-        event.listen(self.engine, "checkout", _must_be_alive)
+        event.listen(self.engine, "checkout", must_be_alive)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -44,7 +44,7 @@ class Database:
         self.engine.dispose()
 
 
-def _must_be_alive(connection: Any, _record: Any, _proxy: Any) -> None:
+def must_be_alive(connection: Any, _record: Any, _proxy: Any) -> None:
     """Turn away a pooled connection whose server is gone: its socket has something to read, an end or an error.
 
     Asks the socket and not the server, which would cost a round trip for each transaction.

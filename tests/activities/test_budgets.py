@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psycopg
 import pytest
 
-from activities.budgets import SharedBudget
+from activities.budgets import SLOT_MARGIN_S, SLOT_S, SharedBudget
 from gmail.budget import Priority
 from gmail.errors import Throttled, ThrottleScope
 
@@ -79,6 +80,51 @@ def test_what_a_dead_process_held_comes_back(processes: list[SharedBudget]) -> N
     start = time.monotonic()
     processes[1].acquire(ANN, 1, Priority.SYNC)
     assert time.monotonic() - start < 5
+
+
+def test_a_process_goes_on_with_the_places_that_it_has(database: str) -> None:
+    clock = [1000.0]
+    alone = SharedBudget(database, units_per_minute=1000, requests_in_flight=5, clock=lambda: clock[0])
+    for _ in range(5):
+        alone.acquire(ANN, 1, Priority.SYNC)
+    for _ in range(5):
+        alone.release(ANN)
+    clock[0] += SLOT_S - SLOT_MARGIN_S
+    start = time.monotonic()
+    for _ in range(5):
+        alone.acquire(ANN, 1, Priority.SYNC)
+    assert time.monotonic() - start < SLOT_S / 2, "it would have waited until its own leases lapsed"
+    alone.close()
+
+
+def test_who_holds_all_places_gives_some_up_for_who_waits(processes: list[SharedBudget]) -> None:
+    served, all_taken = threading.Event(), threading.Barrier(6)
+
+    def catch_up() -> None:
+        processes[0].acquire(ANN, 0, Priority.CATCH_UP)
+        all_taken.wait(30)
+        processes[0].release(ANN)
+        while not served.is_set():
+            with suppress(Throttled):
+                processes[0].acquire(ANN, 0, Priority.CATCH_UP)
+                served.wait(0.02)
+                processes[0].release(ANN)
+
+    busy = [threading.Thread(target=catch_up) for _ in range(5)]
+    for thread in busy:
+        thread.start()
+    deadline = time.monotonic() + 60
+    try:
+        all_taken.wait(30)
+        while not served.is_set():
+            assert time.monotonic() < deadline
+            with suppress(Throttled):
+                processes[1].acquire(ANN, 0, Priority.INTERACTIVE)
+                served.set()
+    finally:
+        served.set()
+        for thread in busy:
+            thread.join()
 
 
 def test_a_pause_reaches_every_process(processes: list[SharedBudget]) -> None:
