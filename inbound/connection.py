@@ -23,9 +23,12 @@ SLOW_CLIENT_UNDER_STRESS_S = 10.0
 SLOWEST_BYTES_S = 8192
 """A mail that comes slower than so many bytes a second runs out of its time."""
 COMMANDS_IN_A_SESSION = {"MAIL": 200, "RCPT": 1000, "DATA": 200, "RSET": 200, "*": 20}
+MOST_ERRORS = 30
+"""Answers of the 500s in a session: noise, or somebody who guesses addresses (as Postfix's hard error limit)."""
 
 TOO_MANY_CONNECTIONS = b"421 4.7.0 Too many connections from you; please try again\r\n"
 FULL = b"421 4.3.2 Too many connections; please try again\r\n"
+TOO_MANY_ERRORS = b"421 4.7.0 Too many errors\r\n"
 TOO_MUCH = b"421 4.3.2 Too much mail at once; please try again\r\n"
 
 
@@ -91,6 +94,7 @@ class Connection(SMTP):
         self._counted: str | None = None
         self._receiving = False
         self._until = 0.0
+        self._errors = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._counted is None:  # not the same connection again, over TLS
@@ -120,6 +124,13 @@ class Connection(SMTP):
             earned = self._until - now + len(data) / SLOWEST_BYTES_S
             self._reset_timeout(min(earned, self._patience()))
         super().data_received(data)
+
+    async def push(self, status: str | bytes) -> None:
+        """Answer; after too many errors that was the last word."""
+        await super().push(status)
+        self._errors += status[:1] in ("5", b"5")
+        if self._errors >= MOST_ERRORS:
+            self.hang_up(TOO_MANY_ERRORS)
 
     def hang_up(self, words: bytes) -> None:
         """Say so, and close; nothing that came is kept."""

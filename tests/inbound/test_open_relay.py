@@ -54,14 +54,15 @@ def door(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.mark.parametrize("sender", SENDERS)
 def test_no_form_of_another_domain_is_accepted(door: Door, sender: str) -> None:
-    with Talk(door.port) as talk:
-        talk.say("EHLO client.example")
-        for form in FORMS:
-            talk.say("RSET")
-            talk.say(f"MAIL FROM:<{sender}>")
-            answer = talk.say(f"RCPT TO:<{form}>")
-            assert answer[:1] == "5", (form, answer)
-            assert not talk.say("DATA").startswith("354"), form
+    for at in range(0, len(FORMS), 5):
+        with Talk(door.port) as talk:
+            talk.say("EHLO client.example")
+            for form in FORMS[at : at + 5]:
+                talk.say("RSET")
+                talk.say(f"MAIL FROM:<{sender}>")
+                answer = talk.say(f"RCPT TO:<{form}>")
+                assert answer[:1] == "5", (form, answer)
+                assert not talk.say("DATA").startswith("354"), form
     assert door.kept() == []
 
 
