@@ -20,6 +20,11 @@ class PerMinute:
         self._clock = clock
         self._seen: dict[str, deque[float]] = defaultdict(deque)
 
+    @property
+    def remembered(self) -> int:
+        """How many names it knows."""
+        return len(self._seen)
+
     def too_many(self, whose: str) -> bool:
         """Count one more, unless the limit is reached."""
         now = self._clock()

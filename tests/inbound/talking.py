@@ -10,8 +10,10 @@ from types import TracebackType
 class Talk:
     """One connection, spoken by hand."""
 
-    def __init__(self, port: int, patience_s: float = 30) -> None:
-        self._socket: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=patience_s)
+    def __init__(self, port: int, patience_s: float = 30, source: str = "127.0.0.1") -> None:
+        self._socket: socket.socket = socket.create_connection(
+            ("127.0.0.1", port), timeout=patience_s, source_address=(source, 0)
+        )
         self._buffer = b""
         self.greeting = self.answer()
 
