@@ -265,7 +265,9 @@ class _Run:
             self._refuse(mail, error.reason, about_recipient=error.about == "recipient")
         else:
             self._record(
-                lambda session: mailing.refused_for_now(session, mail, error.reason, self._rules.first_pause)
+                lambda session: mailing.refused_for_now(
+                    session, self._batch, mail, error.reason, self._rules.first_pause
+                )
             )
             with self._lock:
                 self.refused += 1

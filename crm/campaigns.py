@@ -316,3 +316,16 @@ def address_of(session: Session, return_token: str) -> str | None:
     return session.exec(
         select(CampaignRecipient.email).where(CampaignRecipient.return_token == return_token)
     ).first()
+
+
+def settle_by_hand(session: Session, message_id: str, state: RecipientState, reason: str) -> None:
+    """A person decided what became of a campaign's mail whose outcome was unknown."""
+    recipient = session.exec(
+        select(CampaignRecipient).where(CampaignRecipient.message_id == message_id).with_for_update()
+    ).first()
+    if recipient is None or recipient.state != S.UNKNOWN:
+        return
+    recipient.state, recipient.reason, recipient.at = state, reason, now()
+    session.add(recipient)
+    campaign = session.get_one(Campaign, recipient.campaign_id)
+    events.emit(session, campaign.location_id, events.CAMPAIGN_UPDATED, campaign.id)

@@ -111,8 +111,10 @@ def _mark_recipient(session: Session, token: str | None, notice: Bounce) -> None
         session.add(recipient)
         location_id = _location_of(session, recipient)
         events.emit(session, location_id, events.CAMPAIGN_UPDATED, recipient.campaign_id)
-        if notice.permanent and suppressions.is_missing_mailbox(notice.status, ""):
-            suppressions.add(session, location_id, recipient.email, suppressions.NO_SUCH_ADDRESS)
+        session.flush()
+        suppressions.note_bounce(
+            session, location_id, recipient.email, permanent=notice.permanent, status=notice.status
+        )
 
 
 def _location_of(session: Session, recipient: CampaignRecipient) -> str:

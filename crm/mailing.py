@@ -315,7 +315,9 @@ def refused(session: Session, batch: Batch, mail: Addressed, reason: str, *, abo
         suppressions.add(session, batch.campaign.location_id, recipient.email, suppressions.NO_SUCH_ADDRESS)
 
 
-def refused_for_now(session: Session, mail: Addressed, reason: str, first_pause: timedelta) -> None:
+def refused_for_now(
+    session: Session, batch: Batch, mail: Addressed, reason: str, first_pause: timedelta
+) -> None:
     """Not taken, so it may be tried again: after a pause that grows, some times, and then it has failed."""
     recipient = _locked(session, mail)
     if recipient.state not in (S.PENDING, S.SENDING):
@@ -325,6 +327,9 @@ def refused_for_now(session: Session, mail: Addressed, reason: str, first_pause:
     if recipient.attempts >= MOST_TRIES:
         words = f"given up after {recipient.attempts} tries: {reason}"
         _settle(session, recipient, S.FAILED, words)
+        session.flush()
+        location_id = batch.campaign.location_id
+        suppressions.note_bounce(session, location_id, recipient.email, permanent=False, status=None)
         if message is not None:
             outbound.set_status(session, message, MessageStatus.FAILED, words)
         return

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from crm import events, threads
+from crm import campaigns, events, threads
 from models import (
     Account,
     AccountAlias,
@@ -26,7 +26,7 @@ from models import (
 )
 from models.columns import now
 from models.ids import new_id
-from models.states import Direction, MessageStatus, Role
+from models.states import Direction, MessageStatus, RecipientState, Role
 
 MOST_RECIPIENTS = 500
 """Gmail takes no more in one message (Gmail API: sending limits)."""
@@ -204,6 +204,10 @@ def cancel(session: Session, message_id: str) -> Message:
     return message
 
 
+MARKED_AS_SENT = "marked as sent by a person"
+DISCARDED = "discarded by a person"
+
+
 class NotHeld(Exception):
     """Only a held message can be resolved."""
 
@@ -218,9 +222,11 @@ def resolve(session: Session, message_id: str, action: str) -> Message:
     if message.status != MessageStatus.HELD:
         raise NotHeld(f"only a held message can be resolved; this one is {message.status}")
     if action == "mark_sent":
-        set_status(session, message, MessageStatus.SENT, "marked as sent by a person")
+        set_status(session, message, MessageStatus.SENT, MARKED_AS_SENT)
+        campaigns.settle_by_hand(session, message.id, RecipientState.SENT, MARKED_AS_SENT)
     elif action == "discard":
-        set_status(session, message, MessageStatus.CANCELLED, "discarded by a person")
+        set_status(session, message, MessageStatus.CANCELLED, DISCARDED)
+        campaigns.settle_by_hand(session, message.id, RecipientState.FAILED, DISCARDED)
         _free_place(session, message)
     elif message.campaign_id is not None:
         return message  # nobody can be asked what became of it

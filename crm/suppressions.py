@@ -1,23 +1,31 @@
-"""Addresses that get no bulk mail of a location any more: who unsubscribed, and what does not exist."""
+"""Addresses that get no bulk mail of a location any more: who unsubscribed, what does not exist, what bounces."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
-from sqlalchemy import delete
+from sqlalchemy import and_, delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from crm.addresses import email_key
 from crm.paging import Page, page_of, position_of
-from models import Suppression
+from models import Campaign, CampaignRecipient, Suppression
 from models.columns import now
+from models.states import RecipientState
 
 UNSUBSCRIBED = "unsubscribed"
 NO_SUCH_ADDRESS = "the address does not exist"
+CAME_BACK = "mail to it came back for good"
+KEEPS_BOUNCING = "mail to it came back again and again"
 BY_HAND = "added by hand"
+
+MOST_BOUNCES = 3
+BOUNCES_WITHIN = timedelta(days=30)
+NOT_THE_ADDRESS = ("5.2.2", "5.2.3", "5.3", "5.6", "5.7")
+"""Permanent by their code, yet about a full mailbox, this mail or its sender (RFC 3463): they count as temporary."""
 
 
 class SuppressionView(BaseModel):
@@ -80,3 +88,43 @@ def is_missing_mailbox(status: str | None, words: str) -> bool:
     """
     gone = ("5.1.1", "5.1.2", "5.1.10", "5.2.1")
     return (status or "") in gone or any(word in gone for word in words.split()[:2])
+
+
+def note_bounce(
+    session: Session, location_id: str, email: str, *, permanent: bool, status: str | None
+) -> None:
+    """A mail of a campaign came back, which its recipient's row says already: no more bulk mail where it is hopeless.
+
+    At once where there is no such mailbox or the notice is permanent; otherwise at the third within 30 days, a
+    mail that was given up after refusals for now included.
+
+    Args:
+        status: the enhanced status (RFC 3463) of the notice.
+    """
+    if permanent and is_missing_mailbox(status, ""):
+        add(session, location_id, email, NO_SUCH_ADDRESS)
+    elif permanent and not _is_not_about_address(status or ""):
+        add(session, location_id, email, CAME_BACK)
+    elif _bounces(session, location_id, email) >= MOST_BOUNCES:
+        add(session, location_id, email, KEEPS_BOUNCING)
+
+
+def _is_not_about_address(status: str) -> bool:
+    return any(status == code or status.startswith(f"{code}.") for code in NOT_THE_ADDRESS)
+
+
+def _bounces(session: Session, location_id: str, email: str) -> int:
+    given_up = and_(
+        col(CampaignRecipient.state) == RecipientState.FAILED, col(CampaignRecipient.attempts) > 0
+    )
+    return session.exec(
+        select(func.count())
+        .select_from(CampaignRecipient)
+        .join(Campaign, col(Campaign.id) == col(CampaignRecipient.campaign_id))
+        .where(
+            Campaign.location_id == location_id,
+            CampaignRecipient.email_key == email_key(email),
+            (col(CampaignRecipient.state) == RecipientState.BOUNCED) | given_up,
+            col(CampaignRecipient.at) > now() - BOUNCES_WITHIN,
+        )
+    ).one()

@@ -6,66 +6,20 @@ from datetime import timedelta
 
 import pytest
 
-from crm import campaigns, mailing, suppressions
-from crm.campaigns import NewCampaign
-from crm.mailing import MOST_TRIES, Addressed, Batch, Stopped
-from models import Campaign, CampaignRecipient, Contact, Message
+from crm import campaigns, mailing, outbound
+from crm.mailing import MOST_TRIES, Stopped
+from models import Campaign, CampaignRecipient, Contact
 from models.columns import now
 from models.states import CampaignState, MessageStatus, RecipientState
 from tests.crm.builders import Crm
+from tests.crm.mailing import PAUSE, Mailing
 
 pytestmark = pytest.mark.servers
-
-PAUSE = timedelta(seconds=5)
-
-
-class Mailing:
-    """A campaign to some contacts, and its steps one at a time."""
-
-    def __init__(self, crm: Crm, count: int = 1) -> None:
-        self.crm = crm
-        self.user = crm.user("ann@acme.example", "Ann")
-        self.contacts: list[Contact] = [crm.contact(f"lead{n}@lead.example") for n in range(count)]
-        with crm.database.session() as session:
-            new = NewCampaign("News", [contact.id for contact in self.contacts], html="<p>Hi</p>")
-            self.id = campaigns.create(session, self.user, new).id
-
-    def open(self) -> Batch:
-        with self.crm.database.session() as session:
-            batch = mailing.open_batch(session, self.id)
-        assert batch is not None
-        return batch
-
-    def address(self, batch: Batch, contact: Contact | None = None) -> Addressed:
-        with self.crm.database.session() as session:
-            mail = mailing.address(session, batch, (contact or self.contacts[0]).id, "bcc.test")
-        assert mail is not None
-        return mail
-
-    def hand_over(self, batch: Batch, mail: Addressed) -> None:
-        with self.crm.database.session() as session:
-            mailing.hand_over(session, batch, mail)
-
-    def recipient(self, contact: Contact | None = None) -> CampaignRecipient:
-        with self.crm.database.session() as session:
-            return session.get_one(CampaignRecipient, (self.id, (contact or self.contacts[0]).id))
-
-    def message(self) -> Message:
-        with self.crm.database.session() as session:
-            return session.get_one(Message, self.recipient().message_id)
-
-    def due(self) -> list[str]:
-        with self.crm.database.session() as session:
-            return [one.contact_id for _, one in mailing.due(session, self.id, -1, 100, ())]
-
-    def state(self, state: CampaignState) -> None:
-        with self.crm.database.session() as session:
-            session.get_one(Campaign, self.id).state = state
 
 
 @pytest.fixture
 def news(crm: Crm) -> Mailing:
-    return Mailing(crm)
+    return Mailing.to_new_contacts(crm)
 
 
 def test_s27_handed_over_and_never_answered_is_unknown_and_never_mailed_again(news: Mailing) -> None:
@@ -116,7 +70,7 @@ def test_refused_for_now_it_is_tried_again_later_each_time_and_fails_in_the_end(
         batch = news.open()
         mail = news.address(batch)
         with news.crm.database.session() as session:
-            mailing.refused_for_now(session, mail, "451 later", PAUSE)
+            mailing.refused_for_now(session, batch, mail, "451 later", PAUSE)
         row = news.recipient()
         if row.next_try_at is not None:
             pauses.append((row.next_try_at - now()).total_seconds())
@@ -128,11 +82,12 @@ def test_refused_for_now_it_is_tried_again_later_each_time_and_fails_in_the_end(
 
 
 def test_those_refused_about_now_are_tried_together(crm: Crm) -> None:
-    news = Mailing(crm, 5)
+    news = Mailing.to_new_contacts(crm, 5)
     batch = news.open()
     for contact in news.contacts:
         with crm.database.session() as session:
-            mailing.refused_for_now(session, news.address(batch, contact), "451", timedelta(hours=1))
+            mail = news.address(batch, contact)
+            mailing.refused_for_now(session, batch, mail, "451", timedelta(hours=1))
     assert len({news.recipient(contact).next_try_at for contact in news.contacts}) <= 2
 
 
@@ -141,7 +96,7 @@ def test_refused_after_the_data_it_leaves_again_as_the_same_message(news: Mailin
     mail = news.address(batch)
     news.hand_over(batch, mail)
     with news.crm.database.session() as session:
-        mailing.refused_for_now(session, mail, "451 later", PAUSE)
+        mailing.refused_for_now(session, batch, mail, "451 later", PAUSE)
     first = news.recipient().message_id
     again = news.address(batch)
     assert again.message_id == first
@@ -177,6 +132,32 @@ def test_once_stopped_nothing_is_handed_over(news: Mailing, state: CampaignState
         assert mailing.open_batch(session, news.id) is None
 
 
+@pytest.mark.parametrize(
+    ("action", "state", "status"),
+    [
+        ("mark_sent", RecipientState.SENT, MessageStatus.SENT),
+        ("discard", RecipientState.FAILED, MessageStatus.CANCELLED),
+        ("look_again", RecipientState.UNKNOWN, MessageStatus.HELD),
+    ],
+)
+def test_a_person_who_resolves_a_mail_of_unknown_outcome_settles_its_recipient(
+    news: Mailing, action: str, state: RecipientState, status: MessageStatus
+) -> None:
+    batch = news.open()
+    news.hand_over(batch, news.address(batch))
+    news.open()  # after the crash
+    with news.crm.database.session() as session:
+        outbound.resolve(session, str(news.recipient().message_id), action)
+    assert (news.recipient().state, news.message().status) == (state, status)
+    with news.crm.database.session() as session:
+        (view,) = campaigns.views(session, [session.get_one(Campaign, news.id)])
+    assert (view.sent, view.failed, view.unknown) == (
+        int(action == "mark_sent"),
+        int(action == "discard"),
+        int(action == "look_again"),
+    )
+
+
 def test_who_unsubscribes_meanwhile_gets_nothing(news: Mailing) -> None:
     batch = news.open()
     with news.crm.database.session() as session:
@@ -196,7 +177,7 @@ def test_a_contact_deleted_meanwhile_gets_nothing(news: Mailing) -> None:
 
 
 def test_domains_that_are_paced_are_left_out(crm: Crm) -> None:
-    news = Mailing(crm, 3)
+    news = Mailing.to_new_contacts(crm, 3)
     with crm.database.session() as session:
         assert mailing.due(session, news.id, -1, 100, {"lead.example"}) == []
         assert len(mailing.due(session, news.id, -1, 2, {"other.example"})) == 2
@@ -209,19 +190,3 @@ def test_a_running_campaign_that_nobody_moves_is_found(news: Mailing) -> None:
     news.state(CampaignState.PAUSED)
     with news.crm.database.session() as session:
         assert news.id not in campaigns.unfinished(session, now() + timedelta(minutes=1))
-
-
-@pytest.mark.parametrize(
-    ("status", "words", "missing"),
-    [
-        ("5.1.1", "", True),
-        (None, "550 5.1.1 No such user", True),
-        (None, "554 5.7.1 This looks like spam", False),
-        (None, "550 Administrative prohibition", False),
-        (None, "", False),
-    ],
-)
-def test_only_an_address_that_does_not_exist_is_suppressed(
-    status: str | None, words: str, missing: bool
-) -> None:
-    assert suppressions.is_missing_mailbox(status, words) is missing
