@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from mail.guess import guess_latin, guess_script
+from mail.guess import guess_latin, guess_script, in_runs
+from mail.jis import read_jis
 
 # Fewer bad bytes than one for this many good UTF-8 characters: UTF-8 with foreign bytes mixed in.
 UTF8_GOOD_PER_BAD = 3
@@ -51,6 +52,20 @@ _ALIASES = {
     "csgb2312": "gb2312",
     "x-big5": "big5",
     "cn-big5": "big5",
+    "chinesebig5": "big5",
+    "x-gb2312": "gb2312",
+    "gb_2312": "gb2312",
+    "gb2312_charset": "gb2312",
+    "iso-2022-jp-ms": "iso2022_jp",
+    "x-iso-2022-jp": "iso2022_jp",
+    "cp50220": "iso2022_jp",
+    "cp50221": "iso2022_jp",
+    "jis": "iso2022_jp",
+    "cp51932": "euc_jp",
+    "eucjpms": "euc_jp",
+    "eucjp-ms": "euc_jp",
+    "x-mac-ce": "mac_latin2",
+    "x-windows-874": "cp874",
     "ks_c_5601-1987": "cp949",
     "ks_c_5601": "cp949",
     "ksc5601": "cp949",
@@ -113,6 +128,9 @@ _DOUBLE_BYTE = frozenset(
 _SEVEN_BIT = ("iso2022", "hz", "utf-7")
 _STATEFUL_ESCAPE = re.compile(rb"\x1b\$[@B(]|\x1b\([BJI]")
 _SURROGATE_OR_NUL = re.compile("[\x00\ud800-\udfff]")
+_FOREIGN_PUNCTUATION = re.compile(rb"\xe2\x80[\x90-\xaf]")
+_C1 = re.compile(r"[\x80-\x9f]")
+_C1_BYTES = re.compile(rb"\xc2[\x80-\x9f]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -186,20 +204,17 @@ def decode(data: bytes, declared: str | None = None, hints: Iterable[str] = ()) 
             return clean(data.decode(codec)), True
         except UnicodeDecodeError:
             pass
+    if _C1_BYTES.search(data) is not None:
+        # No mail means control characters: windows-1252 was taken for ISO 8859-1 on the way (WHATWG does alike).
+        text = _C1.sub(lambda found: found[0].encode("latin-1").decode("cp1252", "ignore"), text)
     return text.replace("\x00", ""), True
 
 
 def _decode_ascii(data: bytes, codec: str) -> tuple[str, bool]:
     if codec.startswith(_SEVEN_BIT):
-        try:
-            return clean(data.decode(codec)), True
-        except (UnicodeDecodeError, ValueError):
-            return clean(data.decode(codec, "replace")), False
+        return _decode_codec(data, codec)
     if b"\x1b" in data and _STATEFUL_ESCAPE.search(data):
-        try:
-            return clean(data.decode("iso2022_jp_ext")), True
-        except UnicodeDecodeError:
-            return data.decode("ascii").replace("\x00", ""), False
+        return _decode_codec(data, "iso2022_jp_ext")
     text = data.decode("ascii")
     if "\x00" not in text:
         return text, True
@@ -223,6 +238,8 @@ def _decode_legacy(data: bytes, codec: str, hints: Iterable[str]) -> tuple[str, 
         text, read = _decode_codec(data, codec)
         if read:
             return text, True
+        if codec.startswith("iso2022_jp"):
+            hints = ("euc-jp", "shift_jis", *hints)
     mixed = data.decode("utf-8", "replace")
     bad = mixed.count("\ufffd")
     good = len(mixed) - bad - _ascii_count(data)
@@ -238,7 +255,7 @@ def _decode_legacy(data: bytes, codec: str, hints: Iterable[str]) -> tuple[str, 
             text, read = _decode_codec(data, other)
             if read:
                 return text, True
-    if _no_latin(data):
+    if _no_latin(data) or in_runs(data[:GUESS_BYTES]):
         guessed = guess_script(data)
         if guessed and guessed != codec:
             return _decode_codec(data, guessed)[0], False
@@ -247,6 +264,9 @@ def _decode_legacy(data: bytes, codec: str, hints: Iterable[str]) -> tuple[str, 
         if text.count("\ufffd") * 20 <= len(text):
             return text, False
     latin = "cp1252" if codec == "cp1252" else guess_latin(data)
+    if b"\xe2\x80" in data:
+        # Quotes and dashes of another charset than the rest: pages that gather other people's words have them.
+        data = _FOREIGN_PUNCTUATION.sub(lambda found: found[0].decode().encode(latin, "replace"), data)
     text, read = _decode_codec(data, latin)
     return text, read and codec == latin
 
@@ -255,7 +275,8 @@ def _decode_codec(data: bytes, codec: str) -> tuple[str, bool]:
     try:
         return clean(data.decode(codec)), True
     except (UnicodeDecodeError, ValueError):
-        return clean(data.decode(codec, "replace")), False
+        text = read_jis(data) if codec.startswith("iso2022_jp") else data.decode(codec, "replace")
+        return clean(text), "\ufffd" not in text
 
 
 def _ascii_count(data: bytes) -> int:

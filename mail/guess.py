@@ -6,11 +6,23 @@ text has of them. The best one wins if it explains the text; else nothing is gue
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 # Bytes that are looked at.
 SAMPLE_BYTES = 4_000
 MIN_SCORE = 0.55
+
+# Lead bytes of the characters that the standards themselves call the commonest, and their share of real text.
+_FIRST_LEVEL = (("cp949", 0xB0, 0xC8, 0.98), ("gb18030", 0xB0, 0xD7, 0.85), ("big5hkscs", 0xA4, 0xC6, 0.85))
+SIGNS = (0xA1, 0xA3)
+MIN_IDEOGRAPHS = 8
+# Different bytes in runs; with fewer they are ornaments.
+MIN_VARIETY = 8
+_RUN = re.compile(rb"[\x80-\xff]{3,}")
+_ASCII = bytes(range(128))
+# Of Shift_JIS; in windows-1252 one is no character at all and two are rare signs.
+_KANA_LEADS = (b"\x81", b"\x82", b"\x83")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,7 @@ _SCRIPTS = (
         ("cp932", "euc_jis_2004"),
         "\u3001",
         "\u9fff",
-        frozenset("のにはをたがでてとしれさいまするりなっも。、うこかおくん"),
+        frozenset("のにはをたがでてとしれさいまするりなっも。、うこかおくんーンスルトイリクラシ"),
         0.55,
     ),
     _Script(
@@ -68,6 +80,23 @@ _LATIN = {
 }
 
 
+def in_runs(data: bytes) -> bool:
+    """Do the bytes above ASCII stand mostly in runs, or behind the lead bytes of kana? Those of Latin letters
+    stand alone among ASCII ones.
+    """
+    high = len(data.translate(None, _ASCII))
+    if sum(map(data.count, _KANA_LEADS)) * 4 >= max(high, 16):
+        return True
+    runs = _RUN.findall(data)
+    if not runs:
+        return False
+    joined = b"".join(runs)
+    if len(set(joined)) < MIN_VARIETY:
+        return False
+    alone = high - len(joined)
+    return sum(len(run) for run in runs if len(set(run)) > 2) > alone
+
+
 def guess_script(data: bytes) -> str:
     """Codec of text in a script other than Latin; empty where none explains the bytes."""
     sample = data[:SAMPLE_BYTES]
@@ -77,7 +106,19 @@ def guess_script(data: bytes) -> str:
             score = _score(sample, codec, script)
             if score > best_score:
                 best, best_score = codec, score
-    return best
+    return best or _guess_ideographs(sample)
+
+
+def _guess_ideographs(sample: bytes) -> str:
+    """Codec of Chinese in words too rare for the table of common ones: nearly all of first-level characters."""
+    for codec, first, last, share in _FIRST_LEVEL:
+        high = [char for char in sample.decode(codec, "replace") if char > "\x7f"]
+        leads = [char.encode(codec, "replace")[0] for char in high]
+        plain = sum(1 for lead in leads if first <= lead <= last)
+        signs = sum(1 for lead in leads if SIGNS[0] <= lead <= SIGNS[1])
+        if plain >= MIN_IDEOGRAPHS and plain >= share * (len(high) - signs):
+            return codec
+    return ""
 
 
 def guess_latin(data: bytes) -> str:
@@ -92,17 +133,14 @@ def guess_latin(data: bytes) -> str:
 
 
 def _score(sample: bytes, codec: str, script: _Script) -> float:
-    try:
-        text = sample.decode(codec)
-    except UnicodeDecodeError as error:
-        # The sample may end inside a character, and a mail may hold a broken one.
-        if error.start < len(sample) - 4:
-            return 0.0
-        text = sample[: error.start].decode(codec, "replace")
+    text = sample.decode(codec, "replace")
     high = [char for char in text if char > "\x7f"]
-    if not high:
+    # The sample may end inside a character, and a mail may hold a broken one.
+    if not high or text.count("\ufffd") > 1 + len(high) // 50:
         return 0.0
     inside = sum(1 for char in high if script.first <= char <= script.last or char in script.common)
+    if all(map(str.isupper, high)):
+        high = [char.lower() for char in high]
     common = sum(1 for char in high if char in script.common)
     share = inside / len(high)
     return min(1.0, common / len(high) / script.usual) * share * share
