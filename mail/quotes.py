@@ -97,7 +97,9 @@ def _split_text(text: str) -> Split:
     new = _new_lines(lines, marks_of(body))
     kept = lines if False not in new else [line for line, is_new in zip(lines, new, strict=True) if is_new]
     cut = trailing_signature(kept)
-    if cut is not None:
+    if cut is not None and kept is lines:
+        new[cut:] = [False] * (len(new) - cut)
+    elif cut is not None:
         count = 0
         for at, is_new in enumerate(new):
             if is_new:
@@ -134,8 +136,7 @@ def _drop_trailing_quotes(lines: Sequence[str], new: list[bool]) -> None:
         at -= 1
     if at < 0:
         return
-    for below in range(at + 1, len(lines)):
-        new[below] = False
+    new[at + 1 :] = [False] * (len(lines) - at - 1)
 
 
 def _trim(text: str) -> str:

@@ -45,7 +45,7 @@ def marks_of(body: BodyLines) -> str:
     for at in body.telling:
         line, stripped = lines[at], body.stripped[at]
         first, last = stripped[0], stripped[-1]
-        if first in _QUOTING and is_quoted(line) and not _closes_attribution(lines, at):
+        if first in _QUOTING and is_quoted(line) and not (last in ":：" and _closes_attribution(lines, at)):
             marks[at] = "m"
             quoted = True
             continue
@@ -74,9 +74,8 @@ def marks_of(body: BodyLines) -> str:
 
 
 def _closes_attribution(lines: Sequence[str], at: int) -> bool:
-    """A ">" that closes the address of a wrapped who-wrote line, rather than quotes."""
-    line = lines[at]
-    return len(line) < 40 and line.rstrip().endswith((":", "：")) and attribution_start(lines, at) is not None
+    """A ">" before a colon that closes the address of a wrapped who-wrote line, rather than quotes."""
+    return len(lines[at]) < 40 and attribution_start(lines, at) is not None
 
 
 def _join_wrapped_quotes(lines: Sequence[str], marks: list[str]) -> None:

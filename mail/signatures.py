@@ -105,11 +105,13 @@ def is_device_line(line: str) -> bool:
     if len(line) > MAX_DEVICE_LINE:
         return False
     text = plain(line)
-    if text.isascii():
-        first = text.lstrip("<([{*_->").partition(" ")[0].lower()
-        if first not in _FIRST_WORDS:
-            return False
+    if text.isascii() and not _starts_as_device_line(text):
+        return False
     return bool(text) and _DEVICE.match(text) is not None
+
+
+def _starts_as_device_line(text: str) -> bool:
+    return text.lstrip("<([{*_->").partition(" ")[0].lower() in _FIRST_WORDS
 
 
 def trailing_signature(lines: Sequence[str]) -> int | None:
@@ -138,20 +140,15 @@ def _first_cut(lines: Sequence[str]) -> int | None:
     was written on it, and what follows is the mail that was answered.
     """
     stripped = [line.strip() for line in lines]
-    size = len(lines)
-    first = next((at for at, text in enumerate(stripped) if text), size)
-    phone: int | None = None
     for at, text in enumerate(stripped):
-        if not text:
-            continue
-        if text[0] in _DELIMITING:
-            if _delimits(lines, at, text):
-                return at
-        elif (
-            (at + 1 == size or not stripped[at + 1]) and phone is None and at > first and is_device_line(text)
-        ):
-            phone = at
-    return phone
+        if text and text[0] in _DELIMITING and _delimits(lines, at, text):
+            return at
+    first = next((at for at, text in enumerate(stripped) if text), 0)
+    below = [*stripped[first + 2 :], ""]
+    for at, (text, following) in enumerate(zip(stripped[first + 1 :], below, strict=False), first + 1):
+        if text and not following and text[0] not in _DELIMITING and is_device_line(text):
+            return at
+    return None
 
 
 def _delimits(lines: Sequence[str], at: int, text: str) -> bool:

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mail import classify, forward, htmltext, quotes
+from mail.labels import WROTE
 from mail.message import Address, Mail
+from mail.replylines import has_verb
 from tests.mail.corpus_replies import NOT_QUOTED, REPLIES, Reply
 
 SECONDS = 2.0
@@ -213,3 +215,8 @@ def test_any_body_splits_without_loss(pieces: list[str]) -> None:
     text = "".join(pieces)
     split = quotes.split(text)
     assert sorted("".join(f"{split.new_text}{split.quoted_text}".split())) == sorted("".join(text.split()))
+
+
+def test_every_verb_in_plain_ascii_passes_the_first_look() -> None:
+    verbs = [word for word in WROTE if word.isascii() and word not in {"via", "sent", "said", "menulis"}]
+    assert [verb for verb in verbs if not has_verb(f"Ann {verb}")] == []
