@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import BaseModel
 from sqlalchemy import union
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
@@ -40,6 +42,23 @@ class Mailbox:
     token: str
     location_id: str | None = None
     user_id: str | None = None
+
+
+class AuthenticationView(BaseModel):
+    """What was found about the sender of an auto-BCC copy when the listener took it (S16).
+
+    `conclusion`: `proven` (SPF or DKIM speaks for the domain in From), `trusted` (handed over by a mail server whose
+    own checks count), `unproven`, `unknown` (DNS did not answer) or `not_checked`. `spf`, `dkim`, `dmarc`: results
+    as RFC 8601 names them; `aligned`: which of the first two pass for `domain`.
+    """
+
+    received_at: datetime
+    conclusion: str = "not_checked"
+    domain: str | None = None
+    spf: str | None = None
+    dkim: str | None = None
+    dmarc: str | None = None
+    aligned: list[str] = []
 
 
 def find(session: Session, local_part: str) -> Mailbox | None:
@@ -112,6 +131,20 @@ def keep(
         .on_conflict_do_nothing(index_elements=["digest"])
     )
     return session.exec(select(InboundMail.id).where(InboundMail.digest == digest)).one()
+
+
+def authentications(session: Session, message_ids: Sequence[str]) -> dict[str, AuthenticationView]:
+    """By message, of those whose copy came to the listener; of several copies the first."""
+    found: dict[str, AuthenticationView] = {}
+    for row in session.exec(
+        select(InboundMail)
+        .where(col(InboundMail.message_id).in_(message_ids), InboundMail.purpose == Purpose.AUTO_BCC)
+        .order_by(col(InboundMail.received_at), col(InboundMail.id))
+    ):
+        assert row.message_id is not None
+        view = AuthenticationView.model_validate({**row.authentication, "received_at": row.received_at})
+        found.setdefault(row.message_id, view)
+    return found
 
 
 def unfiled(session: Session, before: datetime, limit: int = 500) -> list[str]:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select, tuple_
 
-from crm import events
+from crm import events, inbound_mails
+from crm.inbound_mails import AuthenticationView
 from crm.paging import Page, page_of, position_of
 from mail.sanitise import safe_html
 from models import Attachment, GmailMessage, Message, Participant
@@ -90,6 +91,7 @@ class MessageView(BaseModel):
     replied_at: datetime | None
     bounce: BounceView | None
     auto_bcc_notice_at: datetime | None
+    authentication: AuthenticationView | None
     user_id: str | None
     account_id: str | None
     campaign_id: str | None
@@ -164,7 +166,7 @@ def views(
     attachment_root: str = "/v1/messages",
     remote_images: bool = False,
 ) -> list[MessageView]:
-    """The messages as the API shows them, in their order, in three queries however many there are.
+    """The messages as the API shows them, in their order, in four queries however many there are.
 
     Args:
         attachment_root: where inline images of the html are fetched from.
@@ -192,12 +194,14 @@ def views(
         .order_by(col(GmailMessage.account_id))
     ):
         copies[copy.message_id].append(copy)
+    proofs = inbound_mails.authentications(session, ids)
     return [
         _view(
             message,
             people[message.id],
             files[message.id],
             copies[message.id],
+            proofs.get(message.id),
             attachment_root=attachment_root,
             remote_images=remote_images,
         )
@@ -210,6 +214,7 @@ def _view(
     people: dict[str, list[AddressView]],
     files: list[Attachment],
     copies: list[GmailMessage],
+    authentication: AuthenticationView | None,
     *,
     attachment_root: str,
     remote_images: bool,
@@ -247,6 +252,7 @@ def _view(
         replied_at=message.replied_at,
         bounce=_bounce(message),
         auto_bcc_notice_at=message.auto_bcc_notice_at,
+        authentication=authentication,
         user_id=message.user_id,
         account_id=message.account_id,
         campaign_id=message.campaign_id,

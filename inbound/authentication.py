@@ -47,6 +47,17 @@ class Verdict(StrEnum):
     """DNS is away: it cannot be known now."""
 
 
+class Conclusion(StrEnum):
+    """What the proofs come to."""
+
+    PROVEN = "proven"
+    TRUSTED = "trusted"
+    """No proof, but a peer whose own checks count handed it over."""
+    UNPROVEN = "unproven"
+    UNKNOWN = "unknown"
+    """DNS did not answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Authentication:
     """Results as RFC 8601 names them: `pass`, `fail`, `softfail`, `none`, `temperror`, `permerror`, `policy`..."""
@@ -62,19 +73,27 @@ class Authentication:
     """Handed over by a peer whose own checks count (SMTP_INBOUND_TRUSTED_PEERS)."""
     peer: str = ""
 
+    @property
+    def conclusion(self) -> Conclusion:
+        """May the From line be believed?"""
+        if self.dmarc == "pass" or (self.aligned and self.dmarc == "none"):
+            return Conclusion.PROVEN
+        if self.trusted:
+            return Conclusion.TRUSTED
+        unsure = "temperror" in (self.spf, self.dkim, self.dmarc)
+        return Conclusion.UNKNOWN if unsure else Conclusion.UNPROVEN
+
     def verdict(self, strictness: Strictness) -> Verdict:
-        """Whether the From line may be believed."""
-        if strictness in ("off", "record"):
+        """What follows, as strictly as the setting says."""
+        if strictness in ("off", "record") or self.dmarc == "pass":
             return Verdict.TAKE
-        if self.dmarc == "pass":
-            return Verdict.TAKE
-        if strictness == "aligned" and (self.trusted or (self.aligned and self.dmarc == "none")):
+        if strictness == "aligned" and self.conclusion in (Conclusion.PROVEN, Conclusion.TRUSTED):
             return Verdict.TAKE
         return Verdict.AGAIN if "temperror" in (self.spf, self.dkim, self.dmarc) else Verdict.REFUSE
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept with the mail."""
-        return asdict(self) | {"aligned": list(self.aligned)}
+        return asdict(self) | {"aligned": list(self.aligned), "conclusion": self.conclusion.value}
 
 
 UNKNOWN = Authentication(spf="temperror", dkim="temperror", dmarc="temperror")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import Any
+from typing import Any, AnyStr
 
 import structlog
 from aiosmtpd.smtp import SMTP, syntax
@@ -125,7 +125,7 @@ class Connection(SMTP):
             self._reset_timeout(min(earned, self._patience()))
         super().data_received(data)
 
-    async def push(self, status: str | bytes) -> None:
+    async def push(self, status: AnyStr) -> None:
         """Answer; after too many errors that was the last word."""
         await super().push(status)
         self._errors += status[:1] in ("5", b"5")

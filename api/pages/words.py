@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from crm.account_views import AccountView
+from crm.inbound_mails import AuthenticationView
 from crm.messages import MessageView
 
 ERRORS = {
@@ -78,6 +79,20 @@ RULES = {
     "S21": "Already here from another mailbox",
     "S31": "A draft, a chat, spam, trash, or gone before we looked",
     "S32": "Deleted in Gmail; the copy here stays",
+}
+
+AUTHENTICATION = {
+    "proven": "checked: it really came from {domain}",
+    "trusted": "handed over by a mail server of yours",
+    "unproven": "not proven: it names this author, but {domain} does not vouch for that",
+    "unknown": "the author could not be checked when it came",
+    "not_checked": "the author was not checked",
+}
+"""Of a copy that came to the auto-BCC address; after "Filed by its copy to the auto-BCC address;"."""
+
+SOURCES = {
+    "auto_bcc": "Added by a mail with an auto-BCC address",
+    "gmail_contacts": "Added from Google contacts",
 }
 
 OUTCOMES = {"synced": "Synced", "skipped": "Not synced", "failed": "Failed, will be tried again"}
@@ -155,3 +170,8 @@ def size(count: int) -> str:
     if count < 2**20:
         return f"{count / 1024:.0f} KB"
     return f"{count / 2**20:.1f} MB"
+
+
+def authentication_words(found: AuthenticationView) -> str:
+    """Whether the author of an auto-BCC copy is who the mail says."""
+    return AUTHENTICATION[found.conclusion].format(domain=found.domain or "its domain")
