@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help setup up demo test test-again test-fast soak fuzz bench check format lock docs clean
+.PHONY: help setup up demo gmail test test-again test-fast soak fuzz bench check format lock docs clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -27,6 +27,10 @@ up: $(READY)
 ## make demo        the story of a lead, played and checked on a throw-away stack
 demo: $(READY)
 	@$(BIN)/python -m devstack demo
+
+## make gmail       the Gmail emulator alone (ARGS="--mailbox bob@gmail.com"; ARGS=--help)
+gmail: $(READY)
+	@$(BIN)/python -m devstack gmail $(ARGS)
 
 ## make test        the whole test suite, servers and browser included
 test: $(READY)

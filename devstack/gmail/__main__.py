@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -78,6 +79,26 @@ def build_world(options: argparse.Namespace) -> World:
     return world
 
 
+def welcome(root: str, options: argparse.Namespace, world: World) -> str:
+    """What to do with the emulator, for the person who started it."""
+    secret = options.client_secret if options.client_secret == CLIENT_SECRET else "as given"
+    accounts = len(world.mailboxes)
+    first = next(iter(world.mailboxes.values()), None)
+    lines = [
+        f"gmail emulator ready on {root}",
+        f"  read and write   {root}/webmail ({accounts} account{'' if accounts == 1 else 's'})"
+        if first
+        else f"  open an account  {root}/webmail, or start with --mailbox bob@gmail.com",
+        f"  the other side   {root}/webmail/outside: anybody who is no account here",
+        f'  API              client_options={{"api_endpoint": "{root}"}}; Gmail v1, People v1, batch, upload',
+        f"  consent          {root}/o/oauth2/v2/auth, tokens at {root}/token",
+        f"  OAuth client     {options.client_id}, secret {secret}",
+        f"  pushes           {options.topic} to {options.push_endpoint or 'nowhere (--push-endpoint URL)'}",
+        f"  from tests       devstack.gmail.control.GmailControl({root!r}); docs/gmail-emulator.md",
+    ]
+    return "\n".join(lines)
+
+
 async def serve(options: argparse.Namespace) -> None:
     """Listen until a signal says stop."""
     world = build_world(options)
@@ -92,15 +113,21 @@ async def serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(
-        lambda: Connection(app.handle), options.host, options.port, backlog=1024
-    )
+    try:
+        server = await loop.create_server(
+            lambda: Connection(app.handle), options.host, options.port, backlog=1024
+        )
+    except OSError as error:
+        place = f"{options.host}:{options.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise SystemExit(f"{place} is taken; --port 0 takes a free one") from None
+        raise SystemExit(f"cannot listen on {place}: {error.strerror}") from None
     port = server.sockets[0].getsockname()[1]
     if options.port_file:
         partial = options.port_file.with_suffix(".new")
         partial.write_text(str(port))
         partial.rename(options.port_file)
-    print(f"gmail emulator ready on http://{options.host}:{port}", flush=True)
+    print(welcome(f"http://{options.host}:{port}", options, world), flush=True)
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SAVE_EVERY_S)

@@ -8,6 +8,7 @@ from devstack.gmail import ids
 from devstack.gmail.methods import FULL
 
 REVOKED = "Token has been expired or revoked."
+UNUSED_S = 183 * 86_400
 SWEEP_FROM = 10_000  # access tokens
 KEPT_S = 2 * 3600  # a token that expires so much earlier than a new one has expired
 
@@ -42,6 +43,11 @@ class RefreshToken:
     dead: str = ""
     expires_at: float = 0.0
     subtype: str = ""
+    used_at: float = 0.0
+
+    def forgotten(self, now: float) -> bool:
+        """Whether nobody used it for half a year, after which Google ends it ("Refresh token expiration")."""
+        return now - max(self.created_at, self.used_at) > UNUSED_S
 
 
 @dataclass(slots=True)

@@ -208,7 +208,8 @@ class OAuth:
             return token_error("unauthorized_client", "Unauthorized", 401)
         if token.subtype:
             return token_error("invalid_grant", "reauth related error (invalid_rapt)", subtype=token.subtype)
-        if token.expires_at and token.expires_at < self.world.clock.now():
+        now = self.world.clock.now()
+        if (token.expires_at and token.expires_at < now) or token.forgotten(now):
             return token_error("invalid_grant", "Token has been expired or revoked.")
         if token.dead:
             if token.dead in ("admin_policy_enforced", "deleted_client"):
@@ -216,6 +217,7 @@ class OAuth:
                     token.dead, "The application is restricted.", 400 if "admin" in token.dead else 401
                 )
             return token_error("invalid_grant", token.dead)
+        token.used_at = now
         answer = self._tokens(token.email, client, token.scopes, "")
         if self.world.behaviour.refresh_rotates:
             del self.world.grants.refresh[token.token]

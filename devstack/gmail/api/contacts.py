@@ -62,12 +62,10 @@ def list_book(call: Call, book: Book, fields: frozenset[str], key: str) -> Json:
         out["nextPageToken"] = str(start + size)
     elif request.one("requestSyncToken").lower() == "true" or sync_token:
         out["nextSyncToken"] = book.token(clock, full_at, shape)
-    if not sync_token:
-        out["totalItems"] = len(changed)
-        if key == "connections":
-            out["totalPeople"] = len(changed)
+    if key == "connections":
+        out["totalItems"] = out["totalPeople"] = len(changed)
     else:
-        out["totalItems"] = len(changed)
+        out["totalSize"] = len(changed)
     return out
 
 

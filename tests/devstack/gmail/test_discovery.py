@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import httpx
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
@@ -15,6 +16,7 @@ from tests.devstack.gmail.conftest import FULL, Rest
 
 BOB, OUT = "bob@gmail.com", "lead@out.example"
 SHARING = "https://www.googleapis.com/auth/gmail.settings.sharing"
+CONTACT_SCOPES = ("contacts.readonly", "contacts.other.readonly")
 BASIC = "https://www.googleapis.com/auth/gmail.settings.basic"
 KINDS: dict[str, dict[str, Any]] = {
     "int64": {"type": "string", "pattern": "^-?[0-9]+$"},
@@ -149,6 +151,30 @@ def test_every_answer_fits_its_schema(gmail: GmailControl) -> None:
     call("settings.updateAutoForwarding", {"enabled": True, "emailAddress": OUT, "disposition": "archive"})
     call("settings.getAutoForwarding")
     assert tour.done == {method.id for method in GMAIL}
+
+
+@pytest.mark.servers
+def test_every_answer_of_the_people_api_fits_its_schema(gmail: GmailControl) -> None:
+    gmail.create_mailbox(BOB)
+    people = [{"name": "Lead", "emails": [OUT, "l2@out.example"], "phones": ["+1 555"]}]
+    (known,) = gmail.put_contacts(BOB, people)
+    gmail.put_contacts(BOB, people, other=True)
+    token = gmail.token(BOB, [f"https://www.googleapis.com/auth/{name}" for name in CONTACT_SCOPES])
+    http = httpx.Client(base_url=gmail.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    fields = "names,emailAddresses,phoneNumbers,metadata"
+    own = {"personFields": fields, "requestSyncToken": "true"}
+    page = http.get("/v1/people/me/connections", params=own).json()
+    validate("people", "people.people.connections.list", page)
+    assert page["connections"][0]["phoneNumbers"][0]["value"] == "+1 555"
+    gmail.delete_contact(BOB, known)
+    changed = http.get("/v1/people/me/connections", params=own | {"syncToken": page["nextSyncToken"]}).json()
+    validate("people", "people.people.connections.list", changed)
+    assert changed["connections"][0]["metadata"]["deleted"] is True
+    others = http.get("/v1/otherContacts", params={"readMask": fields, "requestSyncToken": "true"}).json()
+    validate("people", "people.otherContacts.list", others)
+    assert others["otherContacts"][0]["names"][0]["displayName"] == "Lead"
+    refused = http.get("/v1/people/me/connections", params=own | {"nonsense": "1"})
+    assert (refused.status_code, refused.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
 @pytest.mark.servers

@@ -223,6 +223,16 @@ def test_access_for_a_limited_time_says_so_and_ends(gmail: GmailControl) -> None
     assert refresh(gmail, tokens["refresh_token"]).json()["error"] == "invalid_grant"
 
 
+def test_a_token_that_nobody_uses_for_six_months_dies(gmail: GmailControl) -> None:
+    gmail.create_mailbox("bob@gmail.com")
+    used, idle = (connect(gmail, "bob@gmail.com")["refresh_token"] for _ in range(2))
+    gmail.advance_clock(100 * 86_400)
+    assert refresh(gmail, used).status_code == 200
+    gmail.advance_clock(100 * 86_400)
+    assert refresh(gmail, used).status_code == 200
+    assert refresh(gmail, idle).json()["error"] == "invalid_grant"
+
+
 @pytest.mark.parametrize(
     ("why", "status", "error"),
     [

@@ -219,6 +219,18 @@ def test_certs_can_change_and_be_wrong(gmail: GmailControl, bob: Rest, endpoint:
         id_token.verify_token(endpoint.tokens[0], Request(), audience=endpoint.url, certs_url=certs_url)
 
 
+@pytest.mark.parametrize(("moved_s", "said"), [(-7200, "Token expired"), (7200, "Token used too early")])
+def test_a_push_may_be_signed_by_a_clock_that_is_wrong(
+    gmail: GmailControl, bob: Rest, endpoint: Endpoint, moved_s: int, said: str
+) -> None:
+    gmail.set_clock_offset(moved_s)
+    gmail.publish(BOB, 1)
+    endpoint.wait(lambda: len(endpoint.got) == 1)
+    certs_url = f"{gmail.base_url}/oauth2/v1/certs"
+    with pytest.raises(ValueError, match=said):
+        id_token.verify_token(endpoint.tokens[0], Request(), audience=endpoint.url, certs_url=certs_url)
+
+
 def test_a_renewal_may_need_a_stop_first(gmail: GmailControl, bob: Rest) -> None:
     gmail.behaviour(watch_renewal_needs_stop=True)
     bob.post("watch", {"topicName": TOPIC})

@@ -50,11 +50,14 @@ def test_a_restart_finds_mails_grants_history_and_contacts(tmp_path: Path) -> No
 
 
 def test_a_start_costs_less_than_a_second_of_one_core(tmp_path: Path) -> None:
-    """Processor time, not wall time: it does not depend on what else runs here."""
-    process, gmail = start(folder=tmp_path)
-    spent = psutil.Process(process.pid).cpu_times()
-    stop(process, gmail)
-    assert spent.user + spent.system < 2.5
+    """Processor time, best of three: it depends little on what else runs here."""
+    costs = []
+    for _ in range(3):
+        process, gmail = start(folder=tmp_path)
+        spent = psutil.Process(process.pid).cpu_times()
+        stop(process, gmail)
+        costs.append(spent.user + spent.system)
+    assert min(costs) < 1.0
 
 
 def test_an_empty_state_file_is_made_on_the_first_stop(tmp_path: Path) -> None:
