@@ -92,9 +92,8 @@ class Connecting:
                     accounts.transition(session, account, AccountState.ACTIVE)
             else:
                 accounts.open_pause(session, account, "S4", consented_at)
-                accounts.transition(
-                    session, account, AccountState.PAUSED, "Another mailbox of the user is the active one"
-                )
+                reason = "Another mailbox of the user is the active one"
+                accounts.transition(session, account, AccountState.PAUSED, reason, accounts.SWITCH_BACK)
             return active
 
     @activity.defn(name="settle_account")

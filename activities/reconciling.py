@@ -33,7 +33,7 @@ UNTOLD_AFTER = timedelta(minutes=1)
 FIRST_TOKEN_LASTS = timedelta(hours=1)
 """Google's access tokens live for an hour."""
 MOST_RENEWED = 50
-"""Watches of a batch that are doubted at once: after a long silence of ours their pushes are only late."""
+"""Watches of a batch that are doubted at once: after a long absence of ours their pushes are only late."""
 
 
 class News(Enum):
@@ -79,7 +79,7 @@ class Reconciling:
             looked_at=len(quiet),
             wake=wake,
             consented=consented,
-            unwatched=unannounced[:MOST_RENEWED],
+            unannounced=unannounced[:MOST_RENEWED],
             after=after,
         )
 
@@ -102,6 +102,8 @@ class Reconciling:
         """Also where Google refuses: the account's own workflow finds out what that means."""
         if account.watch_expires_at is not None and account.watch_expires_at < now():
             return News.OTHER
+        if account.last_synced_at is None:
+            return News.OTHER  # not read even once: history alone does not tell what is missing
         mailbox = self._mailboxes.of(account, Priority.CATCH_UP)
         try:
             page = mailbox.history(account.history_id or 0, page_size=1)

@@ -73,11 +73,11 @@ class Waking:
                 await self._commands.gmail_changed(account_id, None)
 
         async with beating_alongside():
+            for account_id in value.unannounced:
+                await self._commands.unannounced(account_id, value.silent_s)
             await asyncio.gather(*(wake(account_id) for account_id in value.account_ids))
             for account_id in value.consented:
                 await self._commands.account_consented(account_id)
-            for account_id in value.unwatched:
-                await self._commands.account_changed(account_id)
         return len(value.account_ids) + len(value.consented)
 
     @activity.defn(name="tell_switched")

@@ -34,6 +34,7 @@ WORDS = {
     S.REAUTHORIZATION_REQUIRED: "Consent needed again",
     S.DISCONNECTED: "Disconnected",
 }
+SWITCH_BACK = "Switch to it at any time"
 
 
 class IllegalTransition(Exception):
@@ -205,7 +206,7 @@ def swap_active(session: Session, user_id: str, to_account_id: str) -> str | Non
     if before is not None and (old := locked(session, before)) is not None:
         open_pause(session, old, "S4", at)
         if old.state != S.DISCONNECTED:
-            transition(session, old, S.PAUSED, None, "Switch back to it at any time")
+            transition(session, old, S.PAUSED, None, SWITCH_BACK)
         old.watch_expires_at = None
     new = locked(session, to_account_id)
     if new is None:

@@ -16,6 +16,7 @@ from models.states import AccountState
 
 DISCONNECTING = "Disconnect from Gmail"
 """Shown between the user's wish to disconnect and its end."""
+REACHING = "Reach the mailbox at Google"
 
 
 class GrantNotTaken(Exception):
@@ -89,6 +90,7 @@ def take_grant(
         )
         session.add(account)
         session.flush()
+        account.next_action = REACHING
         timeline.note(session, account.id, "consent", "Consent was given; connecting")
         events.emit(session, account.location_id, events.ACCOUNT_STATE_CHANGED, account.id)
     else:
@@ -103,7 +105,7 @@ def take_grant(
         accounts.activate(session, user, account)
     if account.state == AccountState.DISCONNECTED or purpose == Purpose.CONNECT:
         # From this moment on its mail counts; nothing of the time before is fetched.
-        accounts.transition(session, account, AccountState.CONNECTING)
+        accounts.transition(session, account, AccountState.CONNECTING, None, REACHING)
     return Connected(account.id, switch=purpose == Purpose.SWITCH)
 
 

@@ -76,6 +76,13 @@ class AccountWorkflow:
             self._stop_waiting()
 
     @workflow.signal
+    def unannounced(self, silent_s: float) -> None:
+        """Mail came that no push told of: where none has come for so long, the watch is set anew."""
+        last = self._memory.last_hint_at
+        if last is None or workflow.now() - last > timedelta(seconds=silent_s):
+            self._memory.changed = True
+
+    @workflow.signal
     def sync_now(self) -> None:
         """Somebody wants it looked at now, and proven complete."""
         self._memory.asked = True
@@ -89,7 +96,7 @@ class AccountWorkflow:
 
     @workflow.signal
     def changed(self) -> None:
-        """The account's row was changed, by a switch (S4), or its watch is doubted: act on what the row says."""
+        """The account's row was changed, by a switch (S4): act on what it says now."""
         self._memory.changed = True
         self._stop_waiting()
 

@@ -43,7 +43,7 @@ class Steps:
         if report is None or report.failed_step:
             self._memory.consented = True
         elif report.state in COLLECTING:
-            self._memory.gap = report.gap
+            self._memory.gap = self._memory.gap or report.gap
             self._memory.seen_history_id = report.history_id
             self._memory.hinted = True
             await self._tell("wake_ledger", "Count what was sent today")
@@ -51,13 +51,13 @@ class Steps:
             await self._tell("wake_contacts", "Read Google contacts")
 
     async def settle(self) -> None:
-        """After a switch: the watch is set or stopped, as the row says."""
+        """After a switch, or where the watch is doubted: it is set or stopped, as the row says."""
         self._memory.changed = False
         report = await self._take("settle_account", "Follow a switch", self._value(), policies.user_waits)
         if report is None or report.failed_step:
             self._memory.changed = True
         elif report.state in COLLECTING:
-            self._memory.gap = report.gap
+            self._memory.gap = self._memory.gap or report.gap
             self._memory.hinted = True
             await self._tell("wake_ledger", "Count what was sent today")
 

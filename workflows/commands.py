@@ -102,6 +102,10 @@ class Commands:
             history_id,
         )
 
+    async def unannounced(self, account_id: str, silent_s: float) -> None:
+        """Mail came that no push told of; if none has come for so many seconds, the watch is set anew."""
+        await self._signal(f"account/{account_id}", "unannounced", silent_s)
+
     async def sync_now(self, account_id: str) -> None:
         """Look now, and check completeness within 60 s."""
         await self._tell(

@@ -35,7 +35,12 @@ class ReconcileWorkflow:
             if batch.wake or batch.consented:
                 await workflow.execute_activity(
                     "wake_accounts",
-                    WakeInput(account_ids=batch.wake, consented=batch.consented, unwatched=batch.unwatched),
+                    WakeInput(
+                        account_ids=batch.wake,
+                        consented=batch.consented,
+                        unannounced=batch.unannounced,
+                        silent_s=value.interval_s,
+                    ),
                     summary=f"Wake {len(batch.wake) + len(batch.consented)} accounts",
                     start_to_close_timeout=policies.PAGE_TIMEOUT,
                     heartbeat_timeout=policies.HEARTBEAT,

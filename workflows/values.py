@@ -217,7 +217,7 @@ class BatchReport(BaseModel):
     wake: list[str] = []
     consented: list[str] = []
     """Accounts whose grant was stored, but whose workflow was never told."""
-    unwatched: list[str] = []
+    unannounced: list[str] = []
     """Accounts to wake whose watch did not tell of the news."""
     after: str | None = None
 
@@ -225,12 +225,14 @@ class BatchReport(BaseModel):
 class WakeInput(BaseModel):
     """Accounts to wake; `consented`: those that have a grant which nobody told their workflow of.
 
-    `unwatched`: those, also among `account_ids`, whose watch is to be set anew.
+    `unannounced`: those, also among `account_ids`, whose watch did not tell; it is set anew where it has been silent
+    for `silent_s`.
     """
 
     account_ids: list[str]
     consented: list[str] = []
-    unwatched: list[str] = []
+    unannounced: list[str] = []
+    silent_s: float = 0.0
 
 
 class MessageInput(BaseModel):

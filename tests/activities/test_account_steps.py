@@ -209,6 +209,24 @@ def test_reconciliation_wakes_only_accounts_with_news(room: Mailroom) -> None:
     assert room.gmail.usage(mailbox=quiet.email)["units"] - before == 2
 
 
+def test_reconciliation_never_calls_a_mailbox_synced_that_was_not_read_once(room: Mailroom) -> None:
+    mailbox = f"{unique('ann')}@gmail.com"
+    room.gmail.create_mailbox(mailbox)
+    account_id = room.grant(room.user(room.location()), mailbox)
+    room.connecting.connect(AccountInput(account_id=account_id))
+    report = room.reconciling.reconcile_batch(BatchInput(interval_s=0))
+    assert account_id in report.wake
+    assert room.account(account_id).last_synced_at is None
+
+
+def test_reconciliation_doubts_a_watch_that_did_not_tell(room: Mailroom) -> None:
+    told, untold = room.connected(), room.connected()
+    room.gmail.deliver({"from": "x@nowhere.example", "to": untold.email, "subject": "News", "text": "."})
+    report = room.reconciling.reconcile_batch(BatchInput(interval_s=0))
+    assert untold.id in report.unannounced
+    assert told.id not in report.unannounced
+
+
 def test_a_grant_that_no_workflow_was_told_of_is_found(room: Mailroom) -> None:
     mailbox = f"{unique('ann')}@gmail.com"
     room.gmail.create_mailbox(mailbox)

@@ -8,8 +8,10 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email import message_from_bytes
 from email.utils import getaddresses
+from functools import partial
 from typing import Self, TypeVar
 
 import httpx
@@ -83,6 +85,14 @@ class World:
                 with suppress(httpx.TransportError, Refused):
                     self.location.api.post(f"/v1/accounts/{person.active.account_id}/disconnect")
         self.tables.close()
+
+    def facts(self) -> list[str]:
+        """Where each mailbox stands, for whoever has to understand a failure."""
+        boxes = [box for person in self.people for box in person.boxes if box.account_id]
+        told = [f"it is {datetime.now(UTC):%H:%M:%S} UTC"]
+        for box in boxes:
+            told += [f"{box} is", *self.patient(partial(self.tables.story_of, box.account_id))]
+        return told
 
     def _person(self, who: str, boxes: int) -> Person:
         user = self.location.user(f"{who}@{self.name}.crm.example", who.title())

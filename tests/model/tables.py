@@ -59,6 +59,33 @@ class Tables:
         ((status,),) = self.rows("SELECT status FROM messages WHERE id = %s", message_id)
         return str(status)
 
+    def story_of(self, account_id: str) -> list[str]:
+        """Where an account stands and what it waits for, for whoever has to understand a failure."""
+        told = [
+            f"{account_id}: {state}, {reason}; next: {then} at {at}; cursor {cursor}, synced {synced}"
+            for state, reason, then, at, cursor, synced in self.rows(
+                "SELECT state, reason, next_action, next_action_at, history_id, last_synced_at "
+                "FROM accounts WHERE id = %s",
+                account_id,
+            )
+        ]
+        told += [
+            f"  {gmail_id} failed {attempts} times: {detail}; again at {at}"
+            for gmail_id, attempts, detail, at in self.rows(
+                "SELECT gmail_id, attempts, detail, next_try_at FROM decisions "
+                "WHERE account_id = %s AND outcome = 'failed'",
+                account_id,
+            )
+        ]
+        told += [
+            f"  {at:%H:%M:%S} {kind}: {detail}"
+            for at, kind, detail in self.rows(
+                "SELECT at, kind, detail FROM timeline WHERE account_id = %s ORDER BY seq DESC LIMIT 12",
+                account_id,
+            )
+        ]
+        return told
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 SEED = int(os.environ.get("SEED", "20261128"))
 ON_ONE_STACK = 40
 SETTINGS = {
-    "RECONCILE_INTERVAL_S": "5",
+    "RECONCILE_INTERVAL_S": "10",
     "HISTORY_RECHECK_S": "0.2",
     "GMAIL_UNITS_PER_MINUTE": "10000000",
     "GMAIL_DAILY_RECIPIENT_LIMIT": "100000",
@@ -63,11 +63,15 @@ def one_life(stack: Stack, number: int, deeds: int, kills: float) -> Told:
     try:
         with World(stack, f"life{number}") as world:
             life = Life(world, seed, stack=stack, kills=kills)
-            life.live(deeds)
-            lived = time.monotonic()
-            settle(world)
-            compare(world)
-            life.took_s["to settle and compare"] = time.monotonic() - lived
+            try:
+                life.live(deeds)
+                lived = time.monotonic()
+                settle(world)
+                compare(world)
+                life.took_s["to settle and compare"] = time.monotonic() - lived
+            except Exception:
+                life.story += world.facts()
+                raise
     except Exception as error:  # noqa: BLE001 (a life must tell its story, whatever it failed of)
         story = "\n  ".join(life.story if life else [])
         wrong = f"SEED={SEED} LIFE={number}: {type(error).__name__}: {error}\n  {story}"
@@ -119,7 +123,7 @@ def test_i1_i2_i3_a_thousand_random_lives(fresh_stack: Callable[..., Stack]) -> 
         disturb(stack)
         kills = 4.0 if start % (5 * ON_ONE_STACK) == 0 else 0.3
         end = min(start + ON_ONE_STACK, first + number)
-        done += lives(stack, range(start, end), 30, kills=kills, at_a_time=12)
+        done += lives(stack, range(start, end), 30, kills=kills, at_a_time=6)
         stack.stop()
     print(f"{number} lives: " + ", ".join(f"{name} {times}" for name, times in done.most_common()))
     missed = set(DEEDS) - set(done)

@@ -277,6 +277,35 @@ async def test_s6_a_gap_is_filled_in_rounds_while_new_mail_goes_first(
         assert actors.last("sync_account").cursor is None, "the gap is closed: the account's own cursor again"
 
 
+@pytest.mark.parametrize("signal", ["changed", "consented"])
+async def test_s6_a_gap_that_is_being_filled_is_not_forgotten(
+    temporal_env: WorkflowEnvironment, actors: Actors, signal: str
+) -> None:
+    gap = Gap(since=await temporal_env.get_current_time(), cursor=7)
+    actors.will("sync_account", active(gap=gap, cursor=7), active())
+    actors.will("fill_gap", active(gap=gap), active())
+    actors.held["fill_gap"] = asyncio.Event()
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 9)
+        await stage.played("fill_gap")
+        await stage.handle.signal(signal)
+        actors.held["fill_gap"].set()
+        await stage.played("fill_gap", 2)
+
+
+async def test_a_watch_that_told_of_nothing_is_set_anew_once_it_was_silent_for_long(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 9)
+        await stage.handle.signal(AccountWorkflow.unannounced, 300.0)
+        await stage.settled()
+        assert actors.times("settle_account") == 0, "a push came just now"
+        await temporal_env.sleep(timedelta(minutes=6))
+        await stage.handle.signal(AccountWorkflow.unannounced, 300.0)
+        await stage.played("settle_account")
+
+
 async def test_s6_in_a_gap_new_mail_is_read_from_where_the_gap_ends(
     temporal_env: WorkflowEnvironment, actors: Actors
 ) -> None:
