@@ -7,7 +7,9 @@ text has of them. The best one wins if it explains the text; else nothing is gue
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Bytes that are looked at.
 SAMPLE_BYTES = 4_000
@@ -80,6 +82,40 @@ _LATIN = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Bytes of a single-byte charset: letters of its script, the common ones, capitals, those of the common ones."""
+
+    inside: bytes
+    common: bytes
+    upper: bytes
+    upper_common: bytes
+    undefined: bytes
+
+    @classmethod
+    def of(cls, codec: str, script: _Script) -> _Table:
+        chars = {byte: bytes([byte]).decode(codec, "replace") for byte in range(0x80, 0x100)}
+
+        def where(holds: Callable[[str], bool]) -> bytes:
+            return bytes(byte for byte, char in chars.items() if holds(char))
+
+        return cls(
+            where(lambda char: script.first <= char <= script.last or char in script.common),
+            where(lambda char: char in script.common),
+            where(str.isupper),
+            where(lambda char: char.lower() in script.common),
+            where(lambda char: char == "\ufffd"),
+        )
+
+
+_TABLES = {
+    codec: _Table.of(codec, script)
+    for script in _SCRIPTS
+    for codec in script.codecs
+    if codec.startswith(("cp12", "iso", "koi8", "cp866", "cp874"))
+}
+
+
 def in_runs(data: bytes) -> bool:
     """Do the bytes above ASCII stand mostly in runs, or behind the lead bytes of kana? Those of Latin letters
     stand alone among ASCII ones.
@@ -99,7 +135,11 @@ def in_runs(data: bytes) -> bool:
 
 def guess_script(data: bytes) -> str:
     """Codec of text in a script other than Latin; empty where none explains the bytes."""
-    sample = data[:SAMPLE_BYTES]
+    return _guess_script(data[:SAMPLE_BYTES])
+
+
+@lru_cache(maxsize=64)
+def _guess_script(sample: bytes) -> str:
     best, best_score = "", MIN_SCORE
     for script in _SCRIPTS:
         for codec in script.codecs:
@@ -133,14 +173,30 @@ def guess_latin(data: bytes) -> str:
 
 
 def _score(sample: bytes, codec: str, script: _Script) -> float:
+    table = _TABLES.get(codec)
+    if table is not None:
+        return _score_bytes(sample, table, script.usual)
     text = sample.decode(codec, "replace")
     high = [char for char in text if char > "\x7f"]
     # The sample may end inside a character, and a mail may hold a broken one.
     if not high or text.count("\ufffd") > 1 + len(high) // 50:
         return 0.0
     inside = sum(1 for char in high if script.first <= char <= script.last or char in script.common)
-    if all(map(str.isupper, high)):
-        high = [char.lower() for char in high]
     common = sum(1 for char in high if char in script.common)
-    share = inside / len(high)
-    return min(1.0, common / len(high) / script.usual) * share * share
+    return _weigh(len(high), inside, common, script.usual)
+
+
+def _score_bytes(sample: bytes, table: _Table, usual: float) -> float:
+    """The same of a charset of single bytes, without decoding."""
+    high = sample.translate(None, _ASCII)
+    size = len(high)
+    if not size or size - len(high.translate(None, table.undefined)) > size // 50:
+        return 0.0
+    inside = size - len(high.translate(None, table.inside))
+    common = table.common if high.translate(None, table.upper) else table.upper_common
+    return _weigh(size, inside, size - len(high.translate(None, common)), usual)
+
+
+def _weigh(size: int, inside: int, common: int, usual: float) -> float:
+    share = inside / size
+    return min(1.0, common / size / usual) * share * share
