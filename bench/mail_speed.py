@@ -7,11 +7,12 @@ bounces, forwards. The floor parses with `email` (compat32) and decodes every pa
 from __future__ import annotations
 
 import email
-import json
 import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+
+from pydantic_core import to_json
 
 from bench.result import Result
 from mail.__main__ import describe
@@ -75,7 +76,7 @@ def speeds(mails: list[bytes], works: Sequence[Callable[[bytes], object]]) -> li
 
 
 def _print(raw: bytes) -> bytes:
-    return json.dumps(describe("mail", parse(raw)), ensure_ascii=False).encode()
+    return to_json(describe("mail", parse(raw)))
 
 
 def _standard_library(raw: bytes) -> None:

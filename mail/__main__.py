@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import to_json
 
 from mail import bounce, classify, forward, quotes
 from mail.message import Address, Mail
@@ -98,7 +99,7 @@ def main(arguments: list[str]) -> int:
     for path in _paths(arguments):
         value = _read(path)
         value["file"] = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        out.write(json.dumps(value, ensure_ascii=False).encode("utf-8") + b"\n")
+        out.write(to_json(value) + b"\n")
         out.flush()
     return 0
 
