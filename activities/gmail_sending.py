@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from activities.composing import Composer
 from crm import identity, leaving, outbound, progress
 from crm.leaving import Next, Way
-from crm.progress import Overtaken, Progress
+from crm.progress import Fact, Overtaken, Progress
 from gmail.budget import Priority
 from gmail.errors import (
     ConfigurationRefused,
@@ -182,7 +182,7 @@ class _Try:
         elif self.progress.draft_id is None:
             self._draft()
         assert self.progress.draft_id is not None
-        self._note(send_asked_at=now())
+        self._ask(send_asked_at=now())
         try:
             sent = self._mailbox.send_draft(self.progress.draft_id)
         except NotFound:
@@ -198,7 +198,7 @@ class _Try:
                 self._note(draft_id=found)
                 return
         raw = self._composer.compose(self.progress.message_id)
-        self._note(draft_asked_at=now())
+        self._ask(draft_asked_at=now())
         draft_id = self._create(raw)
         try:
             self._note(draft_id=draft_id)
@@ -396,6 +396,11 @@ class _Try:
             message.lookups += 1
             return message.lookups
 
-    def _note(self, **facts: datetime | str | int | None) -> None:
+    def _ask(self, **moments: datetime) -> None:
+        """Written before something is asked for; not where the message was settled meanwhile."""
         with self._database.session() as session:
-            self.progress = progress.note(session, self.progress, **facts)
+            self.progress = progress.note(session, self.progress, moments, unsettled=True)
+
+    def _note(self, **facts: Fact) -> None:
+        with self._database.session() as session:
+            self.progress = progress.note(session, self.progress, facts)

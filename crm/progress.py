@@ -7,6 +7,7 @@ anew.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -98,13 +99,21 @@ def locked(session: Session, progress: Progress, *, unsettled: bool = False) -> 
     return message
 
 
-def note(session: Session, progress: Progress, **facts: datetime | str | int | None) -> Progress:
+Fact = datetime | str | int | None
+
+
+def note(
+    session: Session, progress: Progress, facts: Mapping[str, Fact], *, unsettled: bool = False
+) -> Progress:
     """Write facts down; what the row says then.
+
+    Args:
+        unsettled: as for `locked`; of what is only about to be asked.
 
     Raises:
         Overtaken: nothing was written.
     """
-    message = locked(session, progress)
+    message = locked(session, progress, unsettled=unsettled)
     for name, value in facts.items():
         setattr(message, name, value)
     session.add(message)
