@@ -429,14 +429,19 @@ def test_s27_what_one_worker_gave_up_another_does_not_send(
     ann: Desk, control: GmailControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message_id = ann.queue(title := subject())
-    paused = Paused(monkeypatch, Composer, "compose", "after")
-    with ThreadPoolExecutor(1) as first:
-        given_up = first.submit(ann.step, message_id)
-        assert paused.hangs.wait(30)
-        refused = {"status": 400, "reason": "invalidArgument", "message": "Invalid To header"}
-        control.fault("gmail.users.drafts.create", **refused)
-        assert ann.settle(message_id) == MessageStatus.FAILED
-        paused.go.set()
-        given_up.result(30)
+    control.fault(
+        "gmail.users.drafts.create", status=400, reason="invalidArgument", message="Invalid To header"
+    )
+    with ThreadPoolExecutor(2) as workers:
+        gives_up = Paused(monkeypatch, gmail_sending._Try, "fail", "before")
+        first = workers.submit(ann.step, message_id)
+        assert gives_up.hangs.wait(30)
+        composes = Paused(monkeypatch, Composer, "compose", "after")
+        second = workers.submit(ann.step, message_id)
+        assert composes.hangs.wait(30)
+        gives_up.go.set()
+        first.result(30)
+        composes.go.set()
+        second.result(30)
     assert ann.settle(message_id) == MessageStatus.FAILED
     assert (ann.in_sent(title), ann.delivered(title), ann.drafts(title)) == ([], 0, [])
