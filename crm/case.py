@@ -17,7 +17,7 @@ from crm.world import (
     author,
     author_key,
 )
-from mail import classify, forward
+from mail import authenticity, classify, forward
 from mail.message import Address, Mail
 from models.states import Direction, Outcome
 
@@ -149,9 +149,15 @@ class Case:
 
     @cached_property
     def auto_bcc_user(self) -> str | None:
-        """The user whose auto-BCC address it carries, where one of the location's users wrote it (S16)."""
-        if not (self.headline.sent or mailbox_key(self.author_key) in self.world.user_keys):
-            return None
+        """The user whose auto-BCC address it carries, where one of the location's users wrote it (S16).
+
+        A From line alone says little: what comes in as a colleague's mail counts unless Gmail doubts its author.
+        """
+        if not self.headline.sent:
+            if mailbox_key(self.author_key) not in self.world.user_keys:
+                return None
+            if not self.headline.vouched and authenticity.is_doubted(self.mail, self.author_key):
+                return None
         for address in (*self.mail.to, *self.mail.cc, *self.mail.bcc):
             user = self.world.auto_bcc.get(email_key(address.email))
             if user is not None:

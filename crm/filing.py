@@ -42,6 +42,7 @@ def file_auto_bcc(
         internal_date=inbound.received_at,
         size_estimate=inbound.size,
         mail=mail,
+        vouched=True,
     )
     item = Item(headline, mail, inbound.blob, attachments)
     identity.lock_keys(session, inbound.location_id, locks_of([item], auto_bcc_domain))

@@ -21,6 +21,8 @@ class Headline:
     internal_date: datetime
     size_estimate: int
     mail: Mail
+    vouched: bool = False
+    """The SMTP listener has looked at the author already (S16)."""
 
     @property
     def sent(self) -> bool:

@@ -285,6 +285,25 @@ def test_s16_somebody_elses_mail_with_the_address_files_nothing() -> None:
     assert ruling(decide(mail(XAVIER, ALICE, cc=[ALICES_BCC]), world())) == ("skipped", "S9")
 
 
+@pytest.mark.parametrize(
+    ("gmail_says", "outcome"),
+    [
+        ("mx.google.com; dmarc=pass header.from=acme.com", ("synced", "S16")),
+        ("mx.google.com; spf=softfail smtp.mailfrom=x@evil.com", ("skipped", "S12")),
+        ("mx.google.com; dkim=pass header.i=@evil.com; dmarc=fail header.from=acme.com", ("skipped", "S12")),
+    ],
+)
+def test_s16_a_colleague_whom_gmail_doubts_files_nothing(gmail_says: str, outcome: tuple[str, str]) -> None:
+    forged = raw_mail(
+        BOB,
+        ["nora@new.com"],
+        cc=[ALICE, ALICES_BCC],
+        headers=[("Authentication-Results", gmail_says)],
+    )
+    assert ruling(decide(headline(forged), world())) == outcome
+    assert ruling(decide(replace(headline(forged), vouched=True), world())) == ("synced", "S16")
+
+
 def test_s16_a_reply_goes_into_its_thread_and_still_makes_the_contact() -> None:
     verdict = decide(sent("nora@new.com", bcc=[ALICES_BCC], answers=["<m@lead.com>"]), in_carls_thread())
     assert (ruling(verdict), verdict.owner, verdict.thread_id) == (("synced", "S16"), "con_carl", "thr_carl")
