@@ -24,6 +24,12 @@ Piece = tuple[str, bool]  # text, and whether it is html
 
 # Versions of the body for other viewers; the mail shows whole without them.
 _OTHER_VIEWERS = frozenset({"text/x-amp-html", "text/watch-html"})
+_DATA = frozenset(
+    {
+        *("text/calendar", "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory", "text/csv"),
+        *("text/rfc822-headers", "text/rtf", "text/css", "text/javascript", "text/xml"),
+    }
+)
 _SHOWN = frozenset({"text/plain", "text/html", "text/enriched", "text/richtext", "text/markdown"})
 
 
@@ -104,9 +110,11 @@ def _read_piece(part: Part, bodies: Bodies, hints: Iterable[str]) -> Piece:
 
 
 def _take_any_text(bodies: Bodies, hints: Iterable[str]) -> None:
-    """A mail whose only text is marked as attachment but has no name: that text is the body."""
+    """A mail whose only text is marked as attachment, or of an unknown subtype (RFC 2046, 4.1.4), but has no
+    name: that text is the body.
+    """
     for part in bodies.attachments:
-        if part.content_type in ("text/plain", "text/html") and not part.filename:
+        if part.content_type.startswith("text/") and part.content_type not in _DATA and not part.filename:
             bodies.attachments.remove(part)
             piece = _read_piece(part, bodies, hints)
             bodies.text.append(piece)

@@ -19,6 +19,7 @@ from mail.headers import decode_pairs, decode_value, decode_words, raw_value, re
 from mail.htmltext import text_of
 from mail.message import Address, Attachment, EmbeddedMail, Headers, Mail
 from mail.mime import Part, clean_filename, read_content_fields, read_tree
+from mail.opaque import signed_content
 from mail.references import read_ids, read_message_id
 from mail.tnef import read_tnef
 
@@ -36,6 +37,7 @@ _WORD_CHARSET = re.compile(rb"=\?([^?\s*]{2,40})[*?]")
 _CID = re.compile(r"cid:([^\"'\s<>()]{1,998})")
 _EMPTY_LINES = re.compile(rb"\r?\n(?:[ \t]*\r?\n)+")
 _HEADER_PARTS = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
+_OPAQUE_PARTS = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _MAIL_PARTS = frozenset({"message/rfc822", "message/global"})
 _STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _OTHER_SENDERS = ("sender", "reply-to", "resent-from", "x-sender", "x-original-from", "return-path")
@@ -68,8 +70,18 @@ def parse(raw: bytes) -> Mail:
         raw = raw[:MAX_MAIL_BYTES]
         problems.append("mail cut at 100 MiB")
     root = _read_root(raw, problems)
+    if root.content_type in _OPAQUE_PARTS:
+        _open_signed(root, problems)
     bodies = select(root, _CharsetHints(root))
     return _assemble(Headers(_decode_fields(root.fields)), root, bodies, problems)
+
+
+def _open_signed(root: Part, problems: list[str]) -> None:
+    """Puts the mail that an S/MIME envelope signs, but does not encrypt, below the envelope's part."""
+    content = signed_content(root.payload())
+    if content is not None:
+        root.parameters["smime-type"] = "signed-data"
+        root.children = [_read_root(content, problems)]
 
 
 def parse_headers(pairs: Iterable[tuple[str, str]]) -> Mail:
@@ -332,7 +344,7 @@ def _protection(parts: list[Part], bodies: Bodies) -> tuple[bool, bool]:
             signed = True
         elif content_type in ("multipart/encrypted", "application/pgp-encrypted"):
             encrypted = True
-        elif content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
+        elif content_type in _OPAQUE_PARTS:
             kind = part.parameters.get("smime-type", "").lower()
             signed = signed or kind == "signed-data"
             encrypted = encrypted or kind not in ("signed-data", "certs-only")

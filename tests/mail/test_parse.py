@@ -358,3 +358,13 @@ def test_any_bytes_parse(raw: bytes) -> None:
 def test_any_pieces_of_mail_parse(pieces: list[bytes]) -> None:
     value = describe("x", parse(b"".join(pieces)))
     assert json.loads(json.dumps(value))["file"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("media", "text"),
+    [("text/x-notes", "Hello"), ("text/markdown", "Hello"), ("text/csv", None), ("text/vcard", None)],
+)
+def test_text_of_an_unknown_subtype_is_the_body_where_there_is_no_other(media: str, text: str | None) -> None:
+    mail = parse(f"From: a@b.example\nContent-Type: {media}\n\nHello".encode())
+    assert mail.text == text
+    assert len(mail.attachments) == (text is None)
