@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from activities.filing import Filing
 from crm import inbound_mails, users
-from models import Contact, InboundMail, Message, Participant, User
+from models import Contact, ContactAddress, InboundMail, Message, Participant, User
 from storage.blobs import Blobs
 from storage.database import Database
 from tests.crm.builders import BCC_DOMAIN, Crm
@@ -155,3 +155,64 @@ def test_s16_two_different_mails_stay_two(pool: Database, tmp_path: Path) -> Non
     with pool.session() as session:
         found = session.exec(select(Message.id).where(Message.location_id == doors.crm.location.id)).all()
     assert len(found) == 2
+
+
+def answering(raw: str, message_id: str, subject: str) -> str:
+    """A mail of Ann's that answers or forwards one, from the same program."""
+    lines = f"In-Reply-To: {message_id}\r\nReferences: {message_id}\r\n"
+    return raw.replace("Subject: Nice to meet you", f"{lines}Subject: {subject}", 1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_s16_s15_a_reply_with_the_address_goes_into_its_thread(
+    pool: Database, tmp_path: Path, shape: str
+) -> None:
+    doors = Doors(pool, tmp_path)
+    doors.at_the_listener(SHAPES["gmail"])
+    reply = answering(SHAPES[shape], "<CAB1234567890abcdefg@mail.gmail.com>", "Re: Nice to meet you")
+    doors.at_the_listener(other_id(reply).replace(f"To: Nora Newlead <{LEAD}>", "To: carl@elsewhere.example"))
+    with pool.session() as session:
+        messages = session.exec(select(Message).where(Message.location_id == doors.crm.location.id)).all()
+        contacts = session.exec(
+            select(Contact.source).where(Contact.location_id == doors.crm.location.id)
+        ).all()
+    assert len({message.thread_id for message in messages}) == 1
+    assert len(messages) == 2
+    assert set(contacts) == {"auto_bcc"}  # the new recipient became a contact as well
+    assert len(contacts) == 2
+
+
+FORWARDS = {
+    "outlook": "From: Nora Newlead <nora@newlead.example>\r\nSent: Saturday, November 28, 2026 10:00\r\n"
+    "To: Ann Archer <ann@acme.example>\r\nSubject: Question\r\n\r\nCan you help?\r\n",
+    "apple mail": "Begin forwarded message:\r\n\r\n> From: Nora Newlead <nora@newlead.example>\r\n"
+    "> Subject: Question\r\n> Date: 28 November 2026 at 10:00:00 GMT\r\n> To: Ann <ann@acme.example>\r\n> \r\n"
+    "> Can you help?\r\n",
+    "thunderbird": "-------- Forwarded Message --------\r\nSubject: Question\r\n"
+    "Date: Sat, 28 Nov 2026 10:00:00 +0000\r\nFrom: Nora Newlead <nora@newlead.example>\r\n"
+    "To: Ann <ann@acme.example>\r\n\r\nCan you help?\r\n",
+    "gmail": "---------- Forwarded message ---------\r\nFrom: Nora Newlead <nora@newlead.example>\r\n"
+    "Date: Sat, Nov 28, 2026 at 10:00 AM\r\nSubject: Question\r\nTo: Ann <ann@acme.example>\r\n\r\n"
+    "Can you help?\r\n",
+}
+
+
+@pytest.mark.parametrize("program", FORWARDS)
+def test_s16_s18_a_forward_to_the_address_alone_is_filed_with_who_wrote_the_original(
+    pool: Database, tmp_path: Path, program: str
+) -> None:
+    doors = Doors(pool, tmp_path)
+    subject = "FW: Question" if program == "outlook" else "Fwd: Question"
+    doors.at_the_listener(
+        f"From: Ann Archer <{ANN}>\r\nTo: {doors.address}\r\nDate: Sat, 28 Nov 2026 11:00:00 +0000\r\n"
+        f"Subject: {subject}\r\nMessage-ID: <fw-{program.replace(' ', '')}@acme.example>\r\n\r\n"
+        f"{FORWARDS[program]}"
+    )
+    with pool.session() as session:
+        contact = session.exec(select(Contact).where(Contact.location_id == doors.crm.location.id)).one()
+        message = session.exec(select(Message).where(Message.location_id == doors.crm.location.id)).one()
+        email = session.exec(
+            select(ContactAddress.email).where(ContactAddress.contact_id == contact.id)
+        ).one()
+    assert (email, contact.name, contact.source) == (LEAD, "Nora Newlead", "auto_bcc")
+    assert (message.contact_id, message.forwarded) == (contact.id, True)

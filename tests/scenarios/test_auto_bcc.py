@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+from dataclasses import replace
 from email.message import EmailMessage
 
 import pytest
@@ -59,10 +60,31 @@ def test_s16_a_mail_from_outlook_makes_the_contact_and_later_mail_of_it_syncs(
     nora = contact_of(ann, lead)
     message = nora.message("Nice to meet you", direction="outbound")
     assert [a["email"] for a in message["bcc"]] == [ann.auto_bcc_address]
+    assert message["authentication"]["conclusion"] == "trusted"  # handed over on this machine
     ann.connect()
     story.mail_from(lead, ann.mailbox, "Re: Nice to meet you", in_reply_to=sent["Message-ID"])
     answer = nora.message("Re: Nice to meet you", direction="inbound")
     assert answer["thread_id"] == message["thread_id"]
+    from_outlook(
+        stack, ann, f"Nora <{lead}>", "Re: Re: Nice to meet you", In_Reply_To=answer["message_id_header"]
+    )
+    assert nora.message("Re: Re: Nice to meet you")["thread_id"] == message["thread_id"]
+
+
+def test_s16_a_stranger_who_learned_the_address_gets_nothing_in(stack: Stack, ann: UserInStory) -> None:
+    lead = f"{unique('nora')}@lead.example"
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "x@evil.example", f"Nora <{lead}>", "Nice to meet you"
+    mail.set_content("I am not Ann.\n")
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        give(stack, mail, ann.auto_bcc_address)
+    assert refused.value.smtp_code == 550
+    new = ann.api.post(f"/v1/users/{ann.id}/auto_bcc/rotate")["auto_bcc_address"]
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as replaced:
+        give(stack, mail, ann.auto_bcc_address)
+    assert "replaced" in str(replaced.value.recipients)
+    from_outlook(stack, replace(ann, auto_bcc_address=new), f"Nora <{lead}>", "Nice to meet you")
+    assert contact_of(ann, lead).message("Nice to meet you")["from"]["email"] == ann.email
 
 
 def test_s16_cc_and_internal_people_never_become_contacts(stack: Stack, ann: UserInStory) -> None:
@@ -91,26 +113,38 @@ def test_s21_a_mail_sent_in_gmail_with_the_address_in_bcc_is_one_message(
     assert [a["email"] for a in messages[0]["bcc"]] == [ann.auto_bcc_address]
 
 
-def test_s19_a_delivery_incomplete_about_the_address_is_harmless(story: Story, ann: UserInStory) -> None:
+@pytest.mark.parametrize(
+    ("subject", "action", "status", "words"),
+    [
+        ("Delay", "delayed", "4.4.1", "Delivery incomplete\r\nGmail will retry for 46 more hours."),
+        ("Failure", "failed", "4.4.1", "Address not found\r\nYour message wasn't delivered."),
+    ],
+)
+def test_s19_a_notice_about_the_address_is_harmless_and_tied_to_its_mail(
+    story: Story, ann: UserInStory, subject: str, action: str, status: str, words: str
+) -> None:
     ann.connect()
     lead = f"{unique('nora')}@lead.example"
     sent = ann.writes_in_gmail(f"Nora <{lead}>", "Offer", bcc=[ann.auto_bcc_address])
     nora = contact_of(ann, lead)
+    eventually(lambda: nora.message("Offer")["gmail"], "the message is known to be the copy in the mailbox")
     notice = (
         f"From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>\r\nTo: {ann.mailbox}\r\n"
-        "Subject: Delivery Status Notification (Delay)\r\nAuto-Submitted: auto-replied\r\nReturn-Path: <>\r\n"
-        f"In-Reply-To: {sent['message_id']}\r\nReferences: {sent['message_id']}\r\n"
+        f"Subject: Delivery Status Notification ({subject})\r\nAuto-Submitted: auto-replied\r\n"
+        f"Return-Path: <>\r\nIn-Reply-To: {sent['message_id']}\r\nReferences: {sent['message_id']}\r\n"
         f"X-Failed-Recipients: {ann.auto_bcc_address}\r\n"
-        "Message-ID: <x.GMR@mx.google.com>\r\nMIME-Version: 1.0\r\n"
+        f"Message-ID: <{unique('x')}.GMR@mx.google.com>\r\nMIME-Version: 1.0\r\n"
         'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
-        "--b\r\nContent-Type: text/plain\r\n\r\nDelivery incomplete\r\nGmail will retry for 46 more hours.\r\n"
+        f"--b\r\nContent-Type: text/plain\r\n\r\n{words}\r\n"
         "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; googlemail.com\r\n"
         f"X-Original-Message-ID: {sent['message_id']}\r\n\r\n"
-        f"Final-Recipient: rfc822; {ann.auto_bcc_address}\r\nAction: delayed\r\nStatus: 4.4.1\r\n--b--\r\n"
+        f"Final-Recipient: rfc822; {ann.auto_bcc_address}\r\nAction: {action}\r\nStatus: {status}\r\n--b--\r\n"
     )
     ids = story.gmail.deliver(raw=notice.encode(), to=[ann.mailbox], mail_from="")
     decision = ann.decision(ids[ann.mailbox])
-    assert decision["outcome"] in {"skipped", "synced"}
+    assert (decision["outcome"], decision["rule"]) == ("skipped", "S19")
     message = nora.message("Offer")
     assert (message["status"], message["bounce"]) == ("sent", None)
+    assert message["auto_bcc_notice_at"] is not None
+    assert len(nora.messages()) == 1
     assert len(ann.location.contacts_with(ann.auto_bcc_address)) == 0
