@@ -57,6 +57,7 @@ _SUBJECT = re.compile(
       is\s+(?:currently\s+)?(?:out\s+of\s+(?:the\s+)?office|on\s+(?:vacation|leave|holiday))\b
     | ist\s+(?:nicht\s+im\s+büro|außer\s+haus) | est\s+absente?\s+du\s+bureau\b
     )
+    |^(?:complaint\s+about\s+message\s+from|email\s+feedback\s+report\s+for\s+ip)\s+\d
     """,
     re.VERBOSE,
 )

@@ -391,6 +391,17 @@ def _strength(text: str, verb: bool, quoted_next: bool) -> int:
     return 1 if quoted_next and len(text) <= 200 and _OPENER.match(text) else 0
 
 
+def introduces_block(line: str) -> bool:
+    """A who-wrote line without colon or address, right above a header block that says the rest."""
+    text = plain(line[:MAX_LINE])
+    return (
+        len(text) <= 200
+        and _PRECISE.search(text) is not None
+        and _OPENER.match(text) is not None
+        and has_verb(text)
+    )
+
+
 def _ends_without_colon(text: str, quoted_next: bool) -> bool:
     """ "2013/7/20 Ann <a@b>" above quoted lines, and "On ... Ann <a@b> wrote", as some clients have it."""
     if _OLD_GMAIL.match(text):

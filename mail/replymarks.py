@@ -9,6 +9,7 @@ from mail.labels import LABELS, MAX_LABEL
 from mail.replylines import (
     DASHES,
     attribution_start,
+    introduces_block,
     is_quoted,
     may_attribute,
     shared_attribution,
@@ -58,6 +59,9 @@ def marks_of(body: BodyLines) -> str:
         dashed = first in DASHES and (first in "*>" or stripped[1:2] in DASHES)
         if (labelled or dashed or ending or (colon < 0 and "：" in stripped)) and splitter(lines, at):
             marks[at] = "h"
+            above = at - 2 if at > 1 and marks[at - 1] == "e" else at - 1
+            if above >= 0 and marks[above] == "t" and introduces_block(lines[above]):
+                marks[above] = "s"
             if not attributed and not _quote_follows(lines, at):
                 # What stands below is quoted, whatever it is.
                 marks[at + 1 :] = ["e" if not line else "t" for line in body.stripped[at + 1 :]]

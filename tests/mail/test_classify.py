@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mail import classify
+from mail import classify, forward
 from mail.parse import parse, parse_headers
 from tests.mail.corpus_notices import AWAY_SUBJECTS
 
@@ -95,6 +95,17 @@ def test_an_abuse_report_is_a_machines_mail() -> None:
         b"--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n--b--\r\n"
     )
     assert classify.kind(mail) == "auto_reply"
+
+
+def test_a_complaint_with_the_mail_in_it_is_no_forward() -> None:
+    mail = parse(
+        b"From: Staff <staff@provider.example>\r\nTo: abuse@example.com\r\nMIME-Version: 1.0\r\n"
+        b"Subject: complaint about message from 192.0.2.7\r\n"
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n'
+        b"From: bob@example.com\r\nSubject: Offer\r\n\r\nHello\r\n--b--\r\n"
+    )
+    assert classify.kind(mail) == "auto_reply"
+    assert not forward.is_forward(mail)
 
 
 @pytest.mark.parametrize("method", ["REQUEST", "REPLY", "CANCEL"])

@@ -67,6 +67,28 @@ def test_a_who_wrote_line_that_shares_its_line_with_the_answer() -> None:
     ).new_text == ("Fine with me")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Am 03.06.24 um 10:15 schrieb Kundendienst Beispiel - Versand",
+        "Le 03/06/2024 10:15, le service client a écrit",
+        "On 3/6/2024 10:15 the support team wrote",
+    ],
+)
+def test_a_who_wrote_line_without_address_above_a_header_block_is_quoted(line: str) -> None:
+    block = (
+        "Von: Versand <ann@example.com>\nDatum: 3. Juni 2024\nAn: bob@example.com\nBetreff: Paket\n\nHallo"
+    )
+    split = quotes.split(f"Danke, es ist da.\n\n{line}\n\n{block}")
+    assert split.new_text == "Danke, es ist da."
+    assert split.quoted_text.startswith(line)
+
+
+def test_a_sentence_above_a_header_block_stays_new() -> None:
+    text = "Am 3. Juni um 10:15 kommt das Paket\n\nVon: Ann <ann@example.com>\nDatum: 3. Juni 2024\nBetreff: Paket\n\nHallo"
+    assert quotes.split(text).new_text == "Am 3. Juni um 10:15 kommt das Paket"
+
+
 def test_the_comment_on_a_forward_is_its_new_part() -> None:
     text = (
         "For you.\n\n---------- Forwarded message ---------\nFrom: Ann <ann@example.com>\nSubject: x\n\nHello"
