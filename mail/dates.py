@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
 
 MAX_DATE_LENGTH = 120
@@ -70,5 +70,5 @@ def _from_iso(match: re.Match[str]) -> datetime:
 def _utc(year: int, month: int, day: int, hour: int, minute: int, second: int, offset: int) -> datetime:
     if abs(offset) >= 86_400:
         offset = 0
-    zone = timezone(timedelta(seconds=offset))
-    return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone).astimezone(UTC)
+    local = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+    return local - timedelta(seconds=offset) if offset else local

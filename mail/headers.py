@@ -22,8 +22,7 @@ _SHORT = 60
 _FIELD = re.compile(
     rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)|([^\n]*+)(?:\n|\Z)",
 )
-# The same for a block whose folds are gone.
-_LINE = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+)|([^\n]++)")
+_NAME = re.compile(rb"[!-9;-~]++[ \t]*+\Z")
 # What mailbox files put before a mail.
 _MBOX_LINES = re.compile(rb"(?:>?From (?![ \t]*+:)[^\n]*+\n)++")
 _FOLDED = re.compile(rb"\n[ \t]++")
@@ -50,12 +49,14 @@ def read_fields(block: bytes) -> tuple[list[tuple[str, bytes]], int]:
         unfolded = unfolded[mbox.end() :]
     if b"\n " in unfolded or b"\n\t" in unfolded:
         unfolded = _FOLDED.sub(b" ", unfolded)
-    found = _LINE.findall(unfolded)
-    fields = [(name.decode("ascii"), value.strip()) for name, value, _ in found if name]
-    if len(fields) < len(found) and any(
-        other and not other.isspace() for name, _, other in found if not name
-    ):
-        return _read_broken_fields(block)
+    fields: list[tuple[str, bytes]] = []
+    for line in unfolded.split(b"\n"):
+        written, colon, value = line.partition(b":")
+        name = (_short_name if len(written) <= _SHORT else _name)(written) if colon else ""
+        if name:
+            fields.append((name, value.strip()))
+        elif line and not line.isspace():
+            return _read_broken_fields(block)
     if b"\r" in unfolded:
         fields = [(name, _unfold(value) if b"\r" in value else value) for name, value in fields]
     if len(fields) > MAX_FIELDS:
@@ -63,6 +64,14 @@ def read_fields(block: bytes) -> tuple[list[tuple[str, bytes]], int]:
     if len(block) > MAX_VALUE_BYTES:
         fields = [(name, value[:MAX_VALUE_BYTES]) for name, value in fields]
     return fields, len(block)
+
+
+def _name(written: bytes) -> str:
+    """The name of a field as it stands before the colon; empty for what cannot be one."""
+    return written.rstrip(b" \t").decode("ascii") if _NAME.match(written) is not None else ""
+
+
+_short_name = lru_cache(maxsize=1024)(_name)
 
 
 def _read_broken_fields(block: bytes) -> tuple[list[tuple[str, bytes]], int]:

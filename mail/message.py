@@ -41,17 +41,11 @@ class Headers:
     """Header fields in their order: (name as written, value unfolded and decoded to Unicode)."""
 
     items: tuple[tuple[str, str], ...] = ()
-    _index: dict[str, list[str]] = field(init=False, repr=False, compare=False, hash=False)
+    _first: dict[str, str] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
-        index: dict[str, list[str]] = {}
-        for name, value in self.items:
-            key = name.lower()
-            if key in index:
-                index[key].append(value)
-            else:
-                index[key] = [value]
-        object.__setattr__(self, "_index", index)
+        first = {name.lower(): value for name, value in reversed(self.items)}
+        object.__setattr__(self, "_first", first)
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
@@ -62,19 +56,21 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """First value of the field, compared without case; None where it is absent."""
-        values = self._index.get(name.lower())
-        return values[0] if values else None
+        return self._first.get(name.lower())
 
     def get_all(self, name: str) -> list[str]:
         """All values of the field in their order; empty where it is absent."""
-        return list(self._index.get(name.lower(), ()))
+        key = name.lower()
+        if key not in self._first:
+            return []
+        return [value for other, value in self.items if other.lower() == key]
 
     def has_any(self, names: frozenset[str]) -> bool:
         """Is one of these fields there? Names in lower case."""
-        return not names.isdisjoint(self._index)
+        return not names.isdisjoint(self._first)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._index
+        return isinstance(name, str) and name.lower() in self._first
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.items)

@@ -11,14 +11,13 @@ MAX_REFERENCES = 100
 
 _BRACKETED = re.compile(r"<([^<>]{1,4000})>")
 _SEPARATOR = re.compile(r"[\s<>,;\"()]+")
-_SPACE = re.compile(r"\s+")
 
 
 def read_ids(value: str | None) -> tuple[str, ...]:
     """The ids in a field, each once, in angle brackets, in their order; at most `MAX_REFERENCES`."""
     if not value:
         return ()
-    found = [_SPACE.sub("", inner) for inner in _BRACKETED.findall(value)]
+    found = ["".join(inner.split()) for inner in _BRACKETED.findall(value)]
     if not found:
         found = [token for token in _SEPARATOR.split(value[:20_000]) if "@" in token]
     ids = tuple(dict.fromkeys(f"<{inner}>" for inner in found if inner and len(inner) <= MAX_ID_LENGTH - 2))
@@ -30,7 +29,7 @@ def read_message_id(value: str | None) -> str | None:
     if not value:
         return None
     bracketed = _BRACKETED.search(value)
-    inner = _SPACE.sub("", bracketed[1] if bracketed else value.strip("<> \t"))
+    inner = "".join((bracketed[1] if bracketed else value.strip("<> \t")).split())
     return f"<{inner}>" if inner and len(inner) <= MAX_ID_LENGTH - 2 else None
 
 
