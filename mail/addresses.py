@@ -28,6 +28,8 @@ _EMAIL = re.compile(
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED = re.compile(r"(\"(?:[^\"\\]++|\\.)*+\")", re.DOTALL)
 _QUOTED_LOCAL = re.compile(r"\"[^\"\\<>]{1,64}\"@[^\s<>,;\"()]+\Z")
+_VEILED = re.compile(r"([^\s@<>]{1,64}) at ([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})\Z")
+_EMPTY_BRACKETS = re.compile(r"\[\s{0,5}\]|<\s{0,5}>")
 _SPACES = re.compile(r"\s+")
 _LOCAL_NAME = re.compile(r"[^\s<>@\"(),:;=]{1,100}\Z")
 # One mailbox without anything odd: what nearly all fields hold.
@@ -213,6 +215,9 @@ class _Reader:
                 self.found.append(Address(name, email))
             elif (inner := _EMAIL.search("".join(self.phrase))) is not None:
                 self.found.append(Address("", clean_email(inner[0])))
+            elif _LOCAL_NAME.match(local := "".join(self.phrase).strip(_JUNK)):
+                # "MAILER-DAEMON <>": the name is all that there is.
+                self.found.append(Address("", local))
             self.pending = None
         else:
             self.flush_bare("".join(self.phrase).strip())
@@ -230,13 +235,28 @@ class _Reader:
             self.pending = None
             return
         if match is None:
-            if self.pending is None:
+            other = self.veiled(phrase)
+            if other is not None:
+                self.found.append(other)
+                self.pending = None
+            elif self.pending is None:
                 self.pending = self.start
             return
-        rest = f"{joined[: match.start()]} {joined[match.end() :]}"
+        rest = _EMPTY_BRACKETS.sub(" ", f"{joined[: match.start()]} {joined[match.end() :]}")
         name = clean_name(rest) or (clean_name(self.comments[-1]) if self.comments else "")
         self.found.append(Address(name, clean_email(match[0])))
         self.pending = None
+
+    def veiled(self, phrase: str) -> Address | None:
+        """An address in the comment ("Ann (ann@example.org)"), or as archives of lists veil it ("ann at
+        example.org (Ann)").
+        """
+        comment = self.comments[-1] if self.comments else ""
+        inside = _EMAIL.search(comment) if "@" in comment else None
+        if inside is not None:
+            return Address(clean_name(phrase), clean_email(inside[0]))
+        found = _VEILED.match(phrase) if " at " in phrase else None
+        return Address(clean_name(comment), f"{found[1]}@{found[2]}") if found is not None else None
 
     def drop_pending(self) -> None:
         """What still waits for its address is a local name (MAILER-DAEMON, root) or nothing."""

@@ -21,6 +21,9 @@ GUESS_BYTES = 65_536
 _BLANK = re.compile(rb"\n\r*\n")
 _EMPTY_LINE = re.compile(rb"\r*\n")
 _LEADING_BLANK = re.compile(rb"(?:[ \t\r]*\n)+(?=[!-9;-~]+:)")
+_INDENTED = re.compile(
+    rb"[ \t]{1,20}(?=(?:From|To|Subject|Date|Received|Message-ID|Return-Path|Delivered-To):)", re.IGNORECASE
+)
 _DELIMITER_END = re.compile(rb"(--)?[ \t]*(?:\r*\n|\r|\Z)")
 _GUESSED = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r*+\n(?=Content-[A-Za-z-]{2,30}:)", re.IGNORECASE)
 _QP_SPACE = re.compile(rb"=[ \t]+(?=\r?\n|\Z)")
@@ -61,6 +64,10 @@ def read_tree(source: bytes, problems: list[str]) -> Part:
     leading = _LEADING_BLANK.match(source)
     if leading is not None:
         start = leading.end()
+    indented = _INDENTED.match(source, start)
+    if indented is not None:
+        # The space would make the first field the rest of one that is not there.
+        start = indented.end()
     return reader.part(start, len(source), "", "text/plain", 0)
 
 

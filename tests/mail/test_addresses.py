@@ -42,6 +42,21 @@ def test_fields_that_name_nobody(value: str) -> None:
     assert read(value) == []
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("MAILER-DAEMON <>", [("", "MAILER-DAEMON")]),
+        ("Mail Delivery System <>", []),
+        ("ann at example.org (Ann Lee)", [("Ann Lee", "ann@example.org")]),
+        ("Ann Lee (ann@example.org)", [("Ann Lee", "ann@example.org")]),
+        ("Ann [ann@example.org]", [("Ann", "ann@example.org")]),
+        ("Meet at noon, Bob <bob@example.org>", [("Meet at noon, Bob", "bob@example.org")]),
+    ],
+)
+def test_addresses_that_are_veiled_or_half_there(value: str, expected: list[tuple[str, str]]) -> None:
+    assert read(value) == expected
+
+
 def test_a_group_gives_its_members() -> None:
     assert read("Team: a@example.com, Joe <d@example.com>;, z@example.com") == [
         ("", "a@example.com"),

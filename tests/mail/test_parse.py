@@ -368,3 +368,9 @@ def test_text_of_an_unknown_subtype_is_the_body_where_there_is_no_other(media: s
     mail = parse(f"From: a@b.example\nContent-Type: {media}\n\nHello".encode())
     assert mail.text == text
     assert len(mail.attachments) == (text is None)
+
+
+def test_a_space_before_the_first_field_hides_nothing() -> None:
+    mail = parse(b" From: Ann <ann@example.com>\nSubject: Offer\n\n From: here on")
+    assert mail.sender is not None
+    assert (mail.sender.email, mail.subject, mail.text) == ("ann@example.com", "Offer", " From: here on")
