@@ -1,4 +1,8 @@
-"""Database engines and sessions."""
+"""Database engines and sessions.
+
+What fails says what went wrong, never with which values: those may be somebody's mail, and errors go to logs and
+into Temporal's history.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+import psycopg
+from sqlalchemy import Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlmodel import Session
 
@@ -29,9 +34,11 @@ class Database:
             pool_size=pool_size,
             max_overflow=4,
             pool_timeout=30,
+            hide_parameters=True,
             connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
         )
         event.listen(self.engine, "checkout", must_be_alive)
+        event.listen(self.engine, "handle_error", leave_values_out)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -55,3 +62,20 @@ def must_be_alive(connection: Any, _record: Any, _proxy: Any) -> None:
     waiting.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
     if waiting.poll(0):
         raise DisconnectionError
+
+
+def leave_values_out(context: ExceptionContext) -> None:
+    """Take the server's DETAIL and CONTEXT out of an error: they quote the row that it is about."""
+    original = context.original_exception
+    if not isinstance(original, psycopg.Error) or original.diag.message_primary is None:
+        return
+    # Class 22, wrong data, quotes the value in its first line too.
+    is_about_a_value = (original.sqlstate or "").startswith("22")
+    what = type(original).__name__ if is_about_a_value else original.diag.message_primary
+    whole, short = str(original), f"{what} ({original.sqlstate})"
+    original.args = (short,)
+    if context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.args = tuple(
+            part.replace(whole, short) if isinstance(part, str) else part
+            for part in context.sqlalchemy_exception.args
+        )

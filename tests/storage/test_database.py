@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from storage.database import Database
 
@@ -41,3 +43,24 @@ def test_a_session_is_one_transaction(database: str) -> None:
 def test_a_database_that_is_away_is_an_error_at_once() -> None:
     with pytest.raises(OperationalError), Database("postgresql://x@127.0.0.1:1/none").session() as session:
         session.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("INSERT INTO erasures VALUES ('e', 'nowhere', :mail, :mail, now(), '{}')", "foreign key"),
+        ("INSERT INTO erasures (id, subject) VALUES ('e', :mail)", "not-null"),
+        ("SELECT CAST(:mail AS int)", "InvalidTextRepresentation"),
+        ("SELECT CAST(:mail AS jsonb)", "InvalidTextRepresentation"),
+        ("SELECT pg_terminate_backend(pg_backend_pid()), :mail", "terminating connection"),
+    ],
+)
+def test_what_fails_quotes_no_value(database: str, statement: str, says: str) -> None:
+    """A value may be somebody's mail, and errors go to logs and into Temporal's history (I3)."""
+    pool, mail = Database(database, pool_size=2), " ".join(["dear", "bob"])
+    with pytest.raises(DBAPIError) as failed, pool.session() as session:
+        session.execute(text(statement), {"mail": mail})
+    told = "".join(traceback.format_exception(failed.value))
+    assert mail not in told
+    assert says in str(failed.value)
+    pool.close()
