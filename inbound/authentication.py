@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-import dkim
 import dns.exception
 import spf
 from authheaders.dmarc_lookup import DMARCException, answer_to_dict
 from publicsuffix2 import PublicSuffixList
 
+from inbound import signatures
 from inbound.lookups import LOOKUP_S, DnsAway, txt
 from settings import SettingsError
 
@@ -30,12 +30,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MOST_SIGNATURES = 3
 """Of those that speak for the author's domain; each costs a pass over the whole mail."""
-MOST_SIGNATURE_HEADERS = 50
-ONCE = (b"from", b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"message-id")
-"""Header fields that a mail has once (RFC 5322, 3.6): one more, added above the signed one, is signed by nobody."""
 _PLAIN = re.compile(r"[A-Za-z0-9.!#$&'*+/=?^_`{|}~-]+")
-_PROBLEMS = (dkim.DKIMException, ValueError, KeyError, IndexError, TypeError, AttributeError)
-"""What dkimpy raises at broken signatures and keys."""
 
 
 class Verdict(StrEnum):
@@ -174,48 +169,29 @@ def _spf(peer: str, helo: str, sender: str) -> str:
 
 def _dkim(content: bytes, domain: str) -> tuple[str, tuple[str, ...]]:
     """The best result, and the domains whose signatures hold; those that speak for the author are looked at first."""
+    head, body = signatures.split(content)
     try:
-        mail = dkim.DKIM(content)
-        count = sum(name.lower() == b"dkim-signature" for name, _ in mail.headers)
-    except _PROBLEMS:
+        mail = signatures.headers_of(head)
+    except signatures.BROKEN:
         return "permerror", ()
-    signers: list[tuple[int, str]] = []
-    for index in range(min(count, MOST_SIGNATURE_HEADERS)):
-        try:
-            mail.verify_headerprep(index)
-            signers.append((index, mail.domain.decode("ascii").lower()))
-        except _PROBLEMS:
-            continue
+    signers = signatures.signers(mail)
     speaking = [one for one in signers if _same_organisation(one[1], domain)][:MOST_SIGNATURES]
-    results = [(_signature(mail, index), signer) for index, signer in speaking or signers[:1]]
+    results = [(_signature(mail, index, body), signer) for index, signer in speaking or signers[:1]]
     passing = tuple(signer for result, signer in results if result == "pass")
     found = {result for result, _ in results}
     order = ("pass", "temperror", "fail", "policy")
-    best = next((result for result in order if result in found), "permerror" if count else "none")
-    return best, passing
+    otherwise = "permerror" if b"dkim-signature" in head.lower() else "none"
+    return next((result for result in order if result in found), otherwise), passing
 
 
-def _signature(mail: Any, index: int) -> str:
+def _signature(mail: Any, index: int, body: bytes) -> str:
     try:
-        fields, signed, _ = mail.verify_headerprep(index)
-        if fields[b"a"] == b"rsa-sha1" or b"l" in fields:
-            return "policy"  # RFC 8301; a length leaves room for a stranger's text
-        if b"from" not in signed or _has_unsigned_copies(mail.headers, signed):
-            return "policy"
-        return "pass" if mail.verify(index, dnsfunc=_key) else "fail"
+        return signatures.verify(mail, index, body, _key)
     except DnsAway:
         return "temperror"
-    except _PROBLEMS:
-        return "fail"
 
 
-def _has_unsigned_copies(headers: list[tuple[bytes, bytes]], signed: list[bytes]) -> bool:
-    names = [name.lower() for name, _ in headers]
-    return any(name in signed and names.count(name) > signed.count(name) for name in ONCE)
-
-
-def _key(name: bytes, timeout: float = LOOKUP_S) -> bytes | None:
-    """A DKIM key, as dkimpy asks for it."""
+def _key(name: bytes) -> bytes | None:
     found = txt(name.decode("ascii", "replace"))
     return found[0] if found else None
 
