@@ -16,7 +16,12 @@ SAMPLE_BYTES = 4_000
 MIN_SCORE = 0.55
 
 # Lead bytes of the characters that the standards themselves call the commonest, and their share of real text.
-_FIRST_LEVEL = (("cp949", 0xB0, 0xC8, 0.98), ("gb18030", 0xB0, 0xD7, 0.85), ("big5hkscs", 0xA4, 0xC6, 0.85))
+_FIRST_LEVEL = (
+    ("cp949", 0xB0, 0xC8, 0.98),
+    ("gb18030", 0xB0, 0xD7, 0.85),
+    ("big5hkscs", 0xA4, 0xC6, 0.85),
+    ("cp932", 0x88, 0x97, 0.85),
+)
 SIGNS = (0xA1, 0xA3)
 MIN_IDEOGRAPHS = 8
 # Different bytes in runs; with fewer they are ornaments.

@@ -12,6 +12,7 @@ KATAKANA = "デザイン・レイアウト・コンサルタントのセミナ�
 SIMPLIFIED = "黄山旅游天天发，南京特价宾馆任你选，欢迎来电咨询"
 TRADITIONAL = "辦公室出租，優質商業大樓，交通便利，歡迎洽詢參觀"
 KOREAN = "명품화장품특가할인행사안내"
+KANJI = "東京都千代田区株式会社代表取締役社長営業本部"
 RUSSIAN = "Отправляю договор на подпись"
 
 
@@ -20,6 +21,7 @@ RUSSIAN = "Отправляю договор на подпись"
     [
         (JAPANESE, "cp932"),
         (KATAKANA, "cp932"),
+        (KANJI, "cp932"),
         (JAPANESE, "euc_jp"),
         (SIMPLIFIED, "gb18030"),
         (TRADITIONAL, "big5"),
