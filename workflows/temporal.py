@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 
 import settings
+from workflows.failures import FailuresWithoutValues
+
+DATA_CONVERTER = dataclasses.replace(pydantic_data_converter, failure_converter_class=FailuresWithoutValues)
 
 
 async def connect(config: settings.Settings, *, lazy: bool = False, runtime: Runtime | None = None) -> Client:
@@ -21,4 +26,4 @@ async def connect(config: settings.Settings, *, lazy: bool = False, runtime: Run
     options = ClientConfig.load_client_connect_config()
     options.setdefault("target_host", config.temporal_address)
     options.setdefault("namespace", config.temporal_namespace)
-    return await Client.connect(**options, data_converter=pydantic_data_converter, lazy=lazy, runtime=runtime)
+    return await Client.connect(**options, data_converter=DATA_CONVERTER, lazy=lazy, runtime=runtime)
