@@ -36,6 +36,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
+import logs
 import settings
 from activities.address_books import AddressBooks
 from activities.bulk_composing import BulkComposer
@@ -119,7 +120,8 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
     """Every activity, on its collaborators."""
     config, database, mailboxes = environment.settings, environment.database, environment.mailboxes
     fetching = Fetching(environment.blobs, full_above_bytes=config.gmail_full_fetch_above_bytes)
-    collecting = Collecting(database, fetching, config.auto_bcc_domain)
+    limits = _limits(config)
+    collecting = Collecting(database, fetching, config.auto_bcc_domain, limits)
     proving = Proving(database, mailboxes, collecting)
     address_books = AddressBooks(database, mailboxes)
     watching = Watching(database, mailboxes, config, proving, address_books)
@@ -130,7 +132,6 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
         tracker=_tracker(config),
     )
     providers = Providers(environment.vault, config.smtp_provider_url.get_secret_value())
-    limits = _limits(config)
     concerns = (
         Connecting(database, mailboxes, environment.consent, watching),
         Syncing(database, mailboxes, collecting),
@@ -359,29 +360,11 @@ def _runtime(config: settings.Settings) -> Runtime | None:
     return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
 
 
-def _log_as(config: settings.Settings) -> None:
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
-        if config.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
 def main(arguments: Sequence[str] = ()) -> int:
     """The exit code: 0 after a stop, 2 where the settings cannot be used."""
     try:
         config = settings.current()
-        _log_as(config)
+        logs.configure(config.log_format)
         asyncio.run(run(config))
     except (settings.SettingsError, SearchAttributesMissing) as error:
         print(error, file=sys.stderr)

@@ -24,6 +24,7 @@ from crm.case import Verdict
 from crm.facts import load_world
 from crm.headline import Headline
 from crm.keeping import Item
+from crm.ledger import Limits
 from gmail import errors
 from gmail import values as gmail_values
 from gmail.errors import GoogleError
@@ -82,10 +83,13 @@ class NotCollecting(Exception):
 class Collecting:
     """Thread-safe; one account is worked on by one activity at a time."""
 
-    def __init__(self, database: Database, fetching: Fetching, auto_bcc_domain: str) -> None:
+    def __init__(
+        self, database: Database, fetching: Fetching, auto_bcc_domain: str, limits: Limits | None = None
+    ) -> None:
         self._database = database
         self._fetching = fetching
         self._auto_bcc_domain = auto_bcc_domain
+        self._limits = limits
         self._ahead = ThreadPoolExecutor(LOOKS_AHEAD, thread_name_prefix="look-ahead")
 
     def take(
@@ -253,7 +257,12 @@ class Collecting:
                 if not isinstance(error, STOPS):
                     _could_not(session, row, message_id, places, error, known.get(message_id), counts)
             filed = keeping.file_page(
-                session, row, list(items.values()), self._auto_bcc_domain, gap_open=gap_open
+                session,
+                row,
+                list(items.values()),
+                self._auto_bcc_domain,
+                gap_open=gap_open,
+                limits=self._limits,
             )
             unfetched = [one.gmail_id for one in filed if one.unfetched]
             for message_id in unfetched:

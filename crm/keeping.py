@@ -36,6 +36,7 @@ from crm.case import NewContact, Verdict
 from crm.facts import load_world
 from crm.headline import Headline
 from crm.identity import MailKeys
+from crm.ledger import Ledger, Limits
 from crm.notices import NoticeEffect
 from crm.recording import NewMessage
 from crm.replies import Answer
@@ -90,10 +91,12 @@ def file_page(
     auto_bcc_domain: str,
     *,
     gap_open: bool = False,
+    limits: Limits | None = None,
 ) -> list[Filed]:
     """Decide and keep a page of a mailbox, in the caller's transaction; in the order of the items.
 
     Args:
+        limits: with them, what its owner sent moves the estimates of the mail that waits (S26).
         gap_open: earlier mail of the mailbox is still to be read (S6): an answer to what is not known yet waits.
     """
     if not items:
@@ -103,13 +106,14 @@ def file_page(
     headlines = [item.headline for item in items]
     world = load_world(session, account, headlines, auto_bcc_domain, bodies)
     verdicts = policy.decide_page(headlines, world, bodies)
-    _count_sent(session, account, headlines)
+    if _count_sent(session, account, headlines) and limits is not None:
+        Ledger.of_account(session, account, limits=limits).tell_estimates()
     return Keeper(session, account.location_id, world, account, gap_open=gap_open).keep(
         [(item, verdicts[item.headline.gmail_id]) for item in items]
     )
 
 
-def _count_sent(session: Session, account: Account, headlines: Sequence[Headline]) -> None:
+def _count_sent(session: Session, account: Account, headlines: Sequence[Headline]) -> int:
     """Whatever leaves the mailbox counts against its daily limit, also mail that does not sync (S26)."""
     sent = [
         ledger.SentMail(
@@ -121,8 +125,7 @@ def _count_sent(session: Session, account: Account, headlines: Sequence[Headline
         for headline in headlines
         if headline.sent and not headline.draft
     ]
-    if sent:
-        ledger.count_sent(session, account.email_key, sent)
+    return ledger.count_sent(session, account.email_key, sent) if sent else 0
 
 
 def locks_of(items: Sequence[Item], auto_bcc_domain: str) -> set[str]:

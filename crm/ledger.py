@@ -279,8 +279,12 @@ class SentMail:
     stamp: str | None = None
 
 
-def count_sent(session: Session, email_key: str, mails: Sequence[SentMail]) -> None:
-    """Count mails seen in SENT, whoever wrote them and whether or not they sync; again changes nothing."""
+def count_sent(session: Session, email_key: str, mails: Sequence[SentMail]) -> int:
+    """Count mails seen in SENT, whoever wrote them and whether or not they sync; again changes nothing.
+
+    Returns:
+        How many were not ours and are counted for the first time: what waits leaves later now.
+    """
     stamps = {mail.stamp: mail for mail in mails if mail.stamp}
     ours: set[str] = set()
     if stamps:
@@ -308,7 +312,12 @@ def count_sent(session: Session, email_key: str, mails: Sequence[SentMail]) -> N
         for mail in mails
         if mail.gmail_id not in ours
     ]
-    if rows:
-        session.execute(
-            insert(LedgerEntry).on_conflict_do_nothing(constraint="uq_send_ledger_gmail_id"), rows
-        )
+    if not rows:
+        return 0
+    counted = session.execute(
+        insert(LedgerEntry)
+        .on_conflict_do_nothing(constraint="uq_send_ledger_gmail_id")
+        .returning(col(LedgerEntry.id)),
+        rows,
+    )
+    return len(counted.all())
