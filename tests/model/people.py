@@ -25,7 +25,8 @@ from tests.model.traces import SECRET, has_ended
 
 T = TypeVar("T")
 
-PATIENCE_S = 90.0
+PATIENCE_S = 300.0
+"""How long a condition is waited for; only a life that goes wrong takes so long, or a machine that is very busy."""
 
 
 @dataclass(eq=False)

@@ -75,15 +75,15 @@ def one_life(stack: Stack, number: int, deeds: int, kills: float) -> Told:
     except Exception as error:  # noqa: BLE001 (a life must tell its story, whatever it failed of)
         story = "\n  ".join(life.story if life else [])
         wrong = f"SEED={SEED} LIFE={number}: {type(error).__name__}: {error}\n  {story}"
-        print(wrong, flush=True)
+    print(wrong or f"life {number} held, {time.monotonic() - began:.0f} s", flush=True)
     took = {"in all": time.monotonic() - began, **(life.took_s if life else {})}
     return Told(wrong, life.done if life else Counter(), took)
 
 
 def lives(
     stack: Stack, numbers: range, deeds: int, *, kills: float = 0.0, at_a_time: int = 4
-) -> Counter[str]:
-    """Several lives on one stack, a few at a time; how often each kind of deed was done in them."""
+) -> tuple[Counter[str], list[str]]:
+    """Several lives on one stack, a few at a time: how often each kind of deed was done, and what went wrong."""
     chosen = [int(os.environ["LIFE"])] if "LIFE" in os.environ else list(numbers)
     print(f"SEED={SEED}, lives {chosen[0]} to {chosen[-1]}", flush=True)
     began = time.monotonic()
@@ -99,17 +99,19 @@ def lives(
     print(
         "  seconds: " + ", ".join(f"{name} {took:.1f}" for name, took in took_s.most_common(12)), flush=True
     )
-    assert not wrong, "\n\n".join(wrong)
-    traces.assert_no_secret(stack)
-    return done
+    if not wrong:
+        traces.assert_no_secret(stack)
+    return done, wrong
 
 
 def test_i1_i2_i3_random_lives(busy: Stack) -> None:
-    lives(busy, range(8), 16)
+    _, wrong = lives(busy, range(8), 16)
+    assert not wrong, "\n\n".join(wrong)
 
 
 def test_i1_i2_i3_random_lives_with_kills(busy: Stack) -> None:
-    lives(busy, range(100, 102), 16, kills=6.0)
+    _, wrong = lives(busy, range(100, 102), 16, kills=6.0)
+    assert not wrong, "\n\n".join(wrong)
 
 
 @pytest.mark.soak
@@ -118,13 +120,16 @@ def test_i1_i2_i3_a_thousand_random_lives(fresh_stack: Callable[..., Stack]) -> 
     """`LIVES=n` lives so many, from life `FIRST=n` on; one in five stacks is killed at again and again."""
     first, number = int(os.environ.get("FIRST", "0")), int(os.environ.get("LIVES", "1000"))
     done: Counter[str] = Counter()
+    wrong: list[str] = []
     for start in range(first, first + number, ON_ONE_STACK):
         stack = fresh_stack(settings=SETTINGS)
         disturb(stack)
         kills = 4.0 if start % (5 * ON_ONE_STACK) == 0 else 0.3
         end = min(start + ON_ONE_STACK, first + number)
-        done += lives(stack, range(start, end), 30, kills=kills, at_a_time=6)
+        more, failed = lives(stack, range(start, end), 30, kills=kills, at_a_time=6)
+        done, wrong = done + more, wrong + failed
         stack.stop()
-    print(f"{number} lives: " + ", ".join(f"{name} {times}" for name, times in done.most_common()))
-    missed = set(DEEDS) - set(done)
-    assert not missed or number < 50, f"never done in {number} lives: {missed}"
+    print(f"{number} lives, {len(wrong)} went wrong; deeds: {done.most_common()}")
+    assert not wrong, "\n\n".join(wrong)
+    missed = {*DEEDS, "part_is_killed"} - set(done)
+    assert not missed or number < ON_ONE_STACK, f"never done in {number} lives: {missed}"
