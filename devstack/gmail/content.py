@@ -13,6 +13,7 @@ from email.utils import formataddr, getaddresses, parsedate_to_datetime
 
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 UNFOLD = re.compile(r"\n[ \t]+")
+FIELDS = re.compile(r"(?m)^([^:\s]+):(.*)$")
 MESSAGE_IDS = re.compile(r"<[^<>\s]+>")
 TAGS = re.compile(r"(?is)<(style|script|head)\b.*?</\1\s*>|<[^>]*>")
 PREFIXES = re.compile(r"(?i)^\s*((re|fwd?|aw|wg|sv|vs|antw|tr|rv|ref|enc)(\[\d+\])?\s*:\s*)+")
@@ -44,13 +45,8 @@ def parse_header_block(block: bytes) -> Pairs:
     text = block.decode("utf-8", "replace").replace("\r\n", "\n")
     if "\n " in text or "\n\t" in text:
         text = UNFOLD.sub(" ", text)
-    pairs = []
-    for line in text.split("\n"):
-        name, colon, value = line.partition(":")
-        if colon and name and " " not in name:
-            value = value.strip()
-            pairs.append((name, decode_words(value) if "=?" in value else value))
-    return pairs
+    found = FIELDS.findall(text)
+    return [(name, decode_words(value.strip()) if "=?" in value else value.strip()) for name, value in found]
 
 
 def addresses(values: list[str]) -> list[tuple[str, str]]:

@@ -81,4 +81,4 @@ def select(value: Any, mask: Mask) -> Any:
         return value
     if "*" in mask:
         return {key: select(item, mask["*"]) for key, item in value.items()}
-    return {key: select(item, mask[key]) for key, item in value.items() if key in mask}
+    return {key: select(item, mask[key]) if mask[key] else item for key, item in value.items() if key in mask}

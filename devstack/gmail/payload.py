@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.message import Message as MimeMessage
+from functools import cache
 
 from devstack.gmail.content import (
     Content,
@@ -23,11 +24,17 @@ LABEL_ORDER = {
 }
 
 
-def shown_labels(message: Message) -> list[str]:
+@cache
+def in_order(labels: frozenset[str]) -> tuple[str, ...]:
     """Label ids in a stable order, INBOX last as Gmail tends to."""
-    return sorted(
-        message.labels, key=lambda name: (LABEL_ORDER.get(name, 50 if name != "INBOX" else 90), name)
+    return tuple(
+        sorted(labels, key=lambda name: (LABEL_ORDER.get(name, 50 if name != "INBOX" else 90), name))
     )
+
+
+def shown_labels(message: Message) -> list[str]:
+    """The message's label ids in that order."""
+    return list(in_order(message.labels))
 
 
 def stub(message: Message) -> Json:
@@ -45,13 +52,16 @@ def stub_with_labels(message: Message) -> Json:
 
 def header_pairs(message: Message) -> Pairs:
     """Header fields of the stored message: those of its way here, then its own."""
-    return parse_header_block(message.trace) + message.content.headers()
+    return parse_header_block(message.trace + message.content.head())
 
 
-def represent(message: Message, form: str, wanted: list[str], text_limit: int = 0) -> Json:
+def represent(
+    message: Message, form: str, wanted: list[str], text_limit: int = 0, *, snippet: bool = True
+) -> Json:
     """The message resource in one of the four formats. Gmail API: messages.get
 
-    `wanted` are metadataHeaders; texts above `text_limit` bytes (0: none) come by attachment id.
+    `wanted` are metadataHeaders; texts above `text_limit` bytes (0: none) come by attachment id. Without `snippet`
+    the mail need not be parsed for one.
     """
     form = form.lower() or "full"
     if form not in FORMATS:
@@ -59,13 +69,14 @@ def represent(message: Message, form: str, wanted: list[str], text_limit: int = 
             f"Invalid value at 'format' (type.googleapis.com/google.apps.gmail.v1.Format), \"{form}\""
         )
     shown = stub_with_labels(message)
-    shown["snippet"] = message.content.snippet()
+    if snippet:
+        shown["snippet"] = message.content.snippet()
     if form == "metadata":
         pairs = header_pairs(message)
+        payload: Json = {"mimeType": mime_type(pairs)}
         if wanted:
             names = {name.lower() for name in wanted}
             pairs = [pair for pair in pairs if pair[0].lower() in names]
-        payload: Json = {"mimeType": mime_type(message.content)}
         if pairs:
             payload["headers"] = [{"name": name, "value": value} for name, value in pairs]
         shown["payload"] = payload
@@ -81,9 +92,10 @@ def represent(message: Message, form: str, wanted: list[str], text_limit: int = 
     return shown
 
 
-def mime_type(content: Content) -> str:
+def mime_type(pairs: Pairs) -> str:
     """The top-level content type without parameters."""
-    value = content.get("Content-Type").split(";")[0].strip().lower()
+    written = next((value for name, value in pairs if name.lower() == "content-type"), "")
+    value = written.split(";")[0].strip().lower()
     return value if value.count("/") == 1 else "text/plain"
 
 

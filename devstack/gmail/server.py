@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import parse_qs
@@ -15,6 +16,22 @@ MAX_HEAD = 65_536
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 Handler = Callable[[Request], Answer]
+
+
+@lru_cache(maxsize=1024)
+def header_fields(block: bytes) -> Mapping[str, str]:
+    """Header fields by lower-case name, for reading alone: a client's requests have the same ones."""
+    fields: dict[str, str] = {}
+    for line in block.decode("latin-1").split("\r\n"):
+        name, _, value = line.partition(":")
+        fields[name.strip().lower()] = value.strip()
+    return fields
+
+
+@lru_cache(maxsize=1024)
+def parameters(query: str) -> dict[str, list[str]]:
+    """A query string's parameters, for reading alone: clients ask the same thing of many messages."""
+    return parse_qs(query, keep_blank_values=True)
 
 
 class Connection(asyncio.Protocol):
@@ -55,12 +72,9 @@ class Connection(asyncio.Protocol):
             if len(self.buffer) > MAX_HEAD:
                 raise ValueError("head too long")
             return None
-        head = bytes(self.buffer[:head_end]).decode("latin-1").split("\r\n")
-        method, target, _version = head[0].split(" ", 2)
-        headers: dict[str, str] = {}
-        for line in head[1:]:
-            name, _, value = line.partition(":")
-            headers[name.strip().lower()] = value.strip()
+        line, _, fields = bytes(self.buffer[:head_end]).partition(b"\r\n")
+        method, target, _version = line.decode("latin-1").split(" ", 2)
+        headers = header_fields(fields)
         start = head_end + 4
         if headers.get("expect", "").lower() == "100-continue" and not self.continued and self.transport:
             self.continued = True
@@ -81,7 +95,7 @@ class Connection(asyncio.Protocol):
         del self.buffer[:end]
         self.continued = False
         path, _, query = target.partition("?")
-        return Request(method, path, parse_qs(query, keep_blank_values=True) if query else {}, headers, body)
+        return Request(method, path, parameters(query) if query else {}, headers, body)
 
     def _serve(self, request: Request) -> None:
         keep = request.headers.get("connection", "").lower() != "close"
@@ -121,19 +135,17 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         body = response.body
-        lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Status')}"]
+        head = f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Status')}\r\n"
         if response.status != 204:
-            lines.append(f"Content-Type: {response.content_type}")
-            lines.append(f"Content-Length: {len(body)}")
-        lines += [f"{name}: {value}" for name, value in response.headers]
-        if not keep:
-            lines.append("Connection: close")
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
+            head += f"Content-Type: {response.content_type}\r\nContent-Length: {len(body)}\r\n"
+        for name, value in response.headers:
+            head += f"{name}: {value}\r\n"
+        start = (head + ("\r\n" if keep else "Connection: close\r\n\r\n")).encode()
         if response.cut is not None:
-            transport.write(head + body[: response.cut])
+            transport.write(start + body[: response.cut])
             self._drop()
             return
-        transport.write(head + body if response.status != 204 else head)
+        transport.write(start + body if response.status != 204 else start)
         if not keep:
             self._drop()
 

@@ -155,7 +155,8 @@ class GoogleApi:
                     400, b"<html><title>Error 400 (Bad Request)!!1</title></html>", "text/html; charset=UTF-8"
                 )
             body = read_json(request.body)
-        discovery.check_query(method.id, request.query)
+        if request.query:
+            discovery.check_query(method.id, request.query)
         if body:
             discovery.check_body(method.id, body)
         mask = parse(request.one("fields")) if "fields" in request.query else None
@@ -163,7 +164,7 @@ class GoogleApi:
         limits.charge(
             self.world, mailbox.email, token.project, client.number if client else "1", method.units
         )
-        call = Call(self.world, mailbox, token, method, params, request, body, uploaded)
+        call = Call(self.world, mailbox, token, method, params, request, body, uploaded, mask)
         value = HANDLERS[method.id](call)
         if value is None:
             return Response(204)
@@ -195,7 +196,9 @@ class GoogleApi:
                 path, media = path[len(prefix) - 1 :], True
                 break
         if path.startswith("/gmail/v1/users/"):
-            segments = [unquote(segment) for segment in path[16:].split("/")]
+            segments = path[16:].split("/")
+            if "%" in path:
+                segments = [unquote(segment) for segment in segments]
             found = self.gmail.find(self._verb(request, media), segments[1:])
             user = segments[0]
         else:

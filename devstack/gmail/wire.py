@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+from pydantic_core import PydanticSerializationError, to_json
+
 Json = dict[str, Any]
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -55,8 +57,11 @@ Answer = Response | Awaitable[Response]
 
 
 def as_json(value: Any, status: int = 200) -> Response:
-    """An answer with a JSON body."""
-    return Response(status, _ENCODER.encode(value).encode("utf-8", "replace"))
+    """An answer with a JSON body; half of a surrogate pair, which UTF-8 cannot hold, becomes a question mark."""
+    try:
+        return Response(status, to_json(value))  # a quarter of the cost of `json`, and most of a get is JSON
+    except PydanticSerializationError:
+        return Response(status, _ENCODER.encode(value).encode("utf-8", "replace"))
 
 
 def as_html(text: str, status: int = 200) -> Response:

@@ -10,6 +10,7 @@ from devstack.gmail.grants import AccessToken
 from devstack.gmail.ids import from_b64url
 from devstack.gmail.mailbox import Mailbox, Message
 from devstack.gmail.methods import METADATA, Method
+from devstack.gmail.partial import Mask
 from devstack.gmail.wire import Json, Request
 from devstack.gmail.world import World
 
@@ -29,6 +30,11 @@ class Call:
     request: Request
     body: Json
     media: bytes | None = None
+    mask: Mask | None = None
+
+    def shows(self, name: str) -> bool:
+        """Whether the answer's top-level field is wanted: what nobody sees need not be worked out."""
+        return not self.mask or name in self.mask or "*" in self.mask
 
     @property
     def metadata_only(self) -> bool:

@@ -57,7 +57,8 @@ def get_message(call: Call) -> Json:
     """One message in one of four formats."""
     form = call.format()
     message = call.readable(call.params["id"])
-    return payload.represent(message, form, call.request.many("metadataHeaders"), call.text_limit)
+    wanted = call.request.many("metadataHeaders")
+    return payload.represent(message, form, wanted, call.text_limit, snippet=call.shows("snippet"))
 
 
 @serves("messages.attachments.get")
