@@ -127,7 +127,6 @@ _DOUBLE_BYTE = frozenset(
 )
 _SEVEN_BIT = ("iso2022", "hz", "utf-7")
 _STATEFUL_ESCAPE = re.compile(rb"\x1b\$[@B(]|\x1b\([BJI]")
-_SURROGATE_OR_NUL = re.compile("[\x00\ud800-\udfff]")
 _FOREIGN_PUNCTUATION = re.compile(rb"\xe2\x80[\x90-\xaf]")
 _C1 = re.compile(r"[\x80-\x9f]")
 _C1_BYTES = re.compile(rb"\xc2[\x80-\x9f]")
@@ -136,12 +135,21 @@ _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 def clean(text: str) -> str:
     """The text without what PostgreSQL and JSON cannot hold: NUL goes, a lone surrogate becomes U+FFFD."""
-    if _SURROGATE_OR_NUL.search(text) is None:
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    if text.isascii():
         return text
-    text = text.replace("\x00", "")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _without_surrogates(text)
+    return text
+
+
+def _without_surrogates(text: str) -> str:
     if _PAIR.search(text) is not None:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not text.isascii() else text
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 @lru_cache(maxsize=512)

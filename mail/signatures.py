@@ -146,7 +146,13 @@ def _first_cut(lines: Sequence[str]) -> int | None:
     first = next((at for at, text in enumerate(stripped) if text), 0)
     below = [*stripped[first + 2 :], ""]
     for at, (text, following) in enumerate(zip(stripped[first + 1 :], below, strict=False), first + 1):
-        if text and not following and text[0] not in _DELIMITING and is_device_line(text):
+        if (
+            text
+            and not following
+            and text[0] not in _DELIMITING
+            and (_starts_as_device_line(text) or not text.isascii() or "*" in text)
+            and is_device_line(text)
+        ):
             return at
     return None
 
