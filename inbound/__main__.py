@@ -8,6 +8,7 @@ import sys
 
 import structlog
 
+import logs
 import settings
 from inbound import lookups
 from inbound.listener import Listener
@@ -29,10 +30,14 @@ async def run(config: settings.Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     lookups.use_servers(config.smtp_inbound_dns_servers)
+    try:
+        blobs = Blobs(config.blob_url)
+    except ValueError as error:
+        raise settings.SettingsError(str(error)) from None
     database = Database(config.database_url, pool_size=CONNECTIONS)
     try:
         commands = Commands(await temporal.connect(config, lazy=True), config.temporal_task_queue)
-        safekeeping = Safekeeping(database, Blobs(config.blob_url), commands, config.auto_bcc_domain)
+        safekeeping = Safekeeping(database, blobs, commands, config.auto_bcc_domain)
         listener = Listener(config, safekeeping)
         await listener.start()
         log.info("listening", host=config.smtp_inbound_host, port=listener.port)
@@ -46,7 +51,7 @@ def main() -> int:
     """The exit code: 0 after a stop, 2 where the settings cannot be used."""
     try:
         config = settings.current()
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+        logs.configure(config.log_format)
         asyncio.run(run(config))
     except settings.SettingsError as error:
         print(error, file=sys.stderr)

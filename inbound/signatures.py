@@ -7,6 +7,7 @@ or keys without end as long as they please.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +29,6 @@ BROKEN = (dkim.DKIMException, ValueError, KeyError, IndexError, TypeError, Attri
 Key = Callable[..., bytes | None]
 
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-_BLANKS = re.compile(rb"[\t ]+")
 _LONG_BLANK = re.compile(rb"\s{%d}" % (LONGEST_BLANK + 1))
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _PIECE = 2**20
@@ -69,10 +69,10 @@ def verify(mail: Any, index: int, body: bytes, key: Key) -> str:
     """`pass`, `fail`, or `policy`: a signature that covers too little to prove anything.
 
     Args:
-        key: looks a key's record up; may raise what it likes.
+        key: looks up the record of a name, given as bytes; may raise what it likes.
     """
     try:
-        fields, signed, _ = mail.verify_headerprep(index)
+        fields, signed, lines = mail.verify_headerprep(index)
         if fields[b"a"] == b"rsa-sha1" or b"l" in fields:
             return "policy"  # RFC 8301; a length leaves room for a stranger's text
         if (
@@ -81,10 +81,17 @@ def verify(mail: Any, index: int, body: bytes, key: Key) -> str:
             or _has_unsigned_copies(mail.headers, signed)
         ):
             return "policy"
-        mail.body = _canonical(body, fields.get(b"c", b""))
-        return "pass" if mail.verify(index, dnsfunc=_bounded(key)) else "fail"
+        record = key(fields[b"s"] + b"._domainkey." + fields[b"d"] + b".")
+        if record is None or len(record) > LARGEST_KEY:
+            return "fail"
+        if _body_hash(body, fields) != base64.b64decode(b"".join(fields[b"bh"].split())):
+            return "fail"
+        # Without `bh` dkimpy looks at the header alone: it would put the whole body through its patterns again.
+        without_body = {name: value for name, value in fields.items() if name != b"bh"}
+        passed = mail.verify_sig(without_body, signed, lines[index], lambda *_, **__: record)
     except BROKEN:
         return "fail"
+    return "pass" if passed else "fail"
 
 
 def _is_signature(name: bytes) -> bool:
@@ -100,24 +107,35 @@ def _has_unsigned_copies(headers: list[tuple[bytes, bytes]], signed: list[bytes]
     return any(name in signed and names.count(name) > signed.count(name) for name in ONCE)
 
 
-def _bounded(key: Key) -> Key:
-    def look(name: bytes, timeout: float = 0) -> bytes | None:
-        record = key(name)
-        return record if record is None or len(record) <= LARGEST_KEY else None
-
-    return look
+def _body_hash(body: bytes, fields: dict[bytes, bytes]) -> bytes:
+    canonical = _canonical(body, fields.get(b"c", b""))
+    hashed = dkim.HASH_ALGORITHMS[fields[b"a"]]()
+    for at in range(0, len(canonical), _PIECE):
+        hashed.update(canonical[at : at + _PIECE])
+    return bytes(hashed.digest())
 
 
 def _canonical(body: bytes, algorithms: bytes) -> bytes:
-    """The body as it is signed (RFC 6376, 3.4.3 and 3.4.4), in linear time; dkimpy finds nothing left to do."""
-    body = _BARE_LF.sub(b"\r\n", body)
-    if algorithms.strip().lower().endswith(b"/relaxed"):
-        body = b"".join(_BLANKS.sub(b" ", piece) for piece in _pieces(body)).replace(b" \r\n", b"\r\n")
-    if not body.endswith(b"\r\n"):
-        return body
+    """The body as it is signed (RFC 6376, 3.4.3 and 3.4.4), in linear time."""
+    relaxed = algorithms.strip().lower().endswith(b"/relaxed")
+    body = b"".join(_canonical_lines(piece, relaxed) for piece in _pieces(body))
+    if body and not body.endswith(b"\r\n"):
+        return body + b"\r\n"
     text = body.rstrip(b"\r\n")
     after_bare_returns = body.rfind(b"\r\r", len(text)) + 1
-    return body[: max(len(text), after_bare_returns)] + b"\r\n"
+    end = max(len(text), after_bare_returns)
+    return b"" if relaxed and not end else body[:end] + b"\r\n"
+
+
+def _canonical_lines(lines: bytes, relaxed: bool) -> bytes:
+    if lines.count(b"\n") != lines.count(b"\r\n"):
+        lines = _BARE_LF.sub(b"\r\n", lines)
+    if relaxed:
+        lines = lines.replace(b"\t", b" ")
+        while b"  " in lines:  # halves each run: a pattern would be ten times slower where there are many
+            lines = lines.replace(b"  ", b" ")
+        lines = lines.replace(b" \r\n", b"\r\n")
+    return lines
 
 
 def _pieces(body: bytes) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Signatures are looked at in linear time, and what is prepared for dkimpy changes none of its results."""
+"""Signatures are looked at in linear time, and with dkimpy's results."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ bodies = st.lists(st.sampled_from([b" ", b"\t", b"\r\n", b"\n", b"\r", b"a", b"b
 
 @given(bodies, st.sampled_from([b"relaxed/relaxed", b"relaxed/simple", b"simple", b"simple/relaxed"]))
 @settings(derandomize=True, deadline=None, max_examples=400)
-def test_the_prepared_body_is_the_one_that_dkimpy_would_hash(body: bytes, algorithms: bytes) -> None:
+def test_the_body_is_hashed_as_dkimpy_would(body: bytes, algorithms: bytes) -> None:
     body += b"\r\n"  # as every body that came by SMTP
     canonical = CanonicalizationPolicy.from_c_value(algorithms).canonicalize_body
     as_read = dkim.DKIM(b"From: a@b\r\n\r\n" + body).body
-    assert canonical(signatures._canonical(body, algorithms)) == canonical(as_read)
+    assert signatures._canonical(body, algorithms) == canonical(as_read)
 
 
 @pytest.mark.parametrize(
