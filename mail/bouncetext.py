@@ -181,11 +181,17 @@ _REASON_START = re.compile(
 
 def read(mail: Mail) -> Reading:
     """What the notice's own words say. Linear; at most `MAX_TEXT` characters are read."""
-    text = mail.text if mail.text and mail.text.strip() else htmltext.text_of(mail.html) if mail.html else ""
+    nested = _nested(mail)
+    text = nested or mail.text or ""
+    if not text.strip() and mail.html:
+        text = htmltext.text_of(mail.html)
     lines = text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n").split("\n")[:MAX_LINES]
     cut = _returned_at(lines)
     own, returned = lines[:cut], lines[cut:]
     ids, known = _returned_fields(returned, mail)
+    if nested:
+        # Whom the inner notice was sent to is the writer of the mail, not its recipient.
+        known.clear()
     ids += [found[1] for line in own if (found := _ID_LINE.match(line[:400]))]
     words = "\n".join(own)
     folded = fold(" ".join(words[: 2 * MAX_PROSE].split()))[:MAX_PROSE]
@@ -201,6 +207,18 @@ def read(mail: Mail) -> Reading:
     if status is None or status.startswith("2"):
         status = None
     return Reading(recipients, status, reason, code, tuple(ids), delayed, evidence)
+
+
+def _nested(mail: Mail) -> str:
+    """The words of a notice that a filter on its way has put, whole, into another; empty where there is none.
+
+    A report that carries a returned notice in turn has fields of its own: that one failed, and says so itself.
+    """
+    if mail.delivery_status or len(mail.embedded) != 1 or not notices.is_daemon(mail):
+        return ""
+    inner = mail.embedded[0]
+    kind = (inner.headers.get("content-type") or "").lstrip().lower()
+    return (inner.text or "") if kind.startswith("multipart/report") else ""
 
 
 def is_notice(mail: Mail, reading: Reading) -> bool:

@@ -67,6 +67,38 @@ Hello Carl
 
 REPORTS: list[Notice] = [
     Notice(
+        "a notice that a filter wrapped whole",
+        _raw(
+            """From: postmaster@mx.example.net
+To: bob@example.com
+Subject: Delivery Status Notification (Failure)
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="w\"""",
+            """--w
+Content-Type: message/rfc822
+
+From: Mail Delivery Subsystem <MAILER-DAEMON@inner.example.net>
+To: bob@example.com
+Subject: Returned mail: User unknown
+Content-Type: multipart/report; report-type=delivery-status; boundary="r"
+
+--r
+Content-Type: text/plain
+
+   ----- The following addresses had permanent delivery errors -----
+carl@example.org
+
+--r--
+--w
+Content-Type: text/plain
+
+This mail is confidential and was scanned.
+--w--""",
+        ),
+        "bounce",
+        ("carl@example.org",),
+    ),
+    Notice(
         "a filter that gives its notice the id of the mail",
         _raw(
             """From: MAILER-DAEMON <>
