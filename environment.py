@@ -39,12 +39,9 @@ class Environment:
         """
         try:
             vault = Vault(settings.token_encryption_keys.get_secret_value())
+            blobs = Blobs(settings.blob_url)
         except ValueError as error:
             raise SettingsError(str(error)) from None
-        try:
-            blobs = Blobs(settings.blob_url)
-        except (ValueError, OSError) as error:
-            raise SettingsError(f"BLOB_STORE_URL cannot be used: {error}") from None
         database = Database(settings.database_url, pool_size=settings.database_pool_size)
         google = GoogleConfig.from_settings(settings)
         budget = SharedBudget(

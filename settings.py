@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 GOOGLE = {
@@ -28,6 +29,33 @@ class SettingsError(Exception):
     """A setting is missing or wrong; the text says which one and what to do."""
 
 
+def _address(*schemes: str, example: str) -> AfterValidator:
+    """An address with one of these schemes and a host. The complaint does not quote it: it may hold a password."""
+
+    def checked(value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        try:
+            parts = urlsplit(text)
+            fits = (
+                parts.scheme in schemes and bool(parts.hostname or parts.path.strip("/")) and parts.port != 0
+            )
+        except ValueError:
+            fits = False
+        if text and not fits:
+            raise ValueError(f"is no address such as {example}")
+        return value
+
+    return AfterValidator(checked)
+
+
+Web = Annotated[str, _address("http", "https", example="https://crm.example.com")]
+Postgres = Annotated[
+    str, _address("postgresql", "postgres", example="postgresql://user:password@host:5432/database")
+]
+Smtp = Annotated[SecretStr, _address("smtp", "smtps", example="smtp://user:password@host:587")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
 class Settings(BaseSettings):
     """The settings of one process; field names are the environment's names in lower case."""
 
@@ -37,10 +65,10 @@ class Settings(BaseSettings):
     state_dir: Path = Path(".local")
     log_format: Literal["console", "json"] = "console"
     worker_metrics_host: str = "127.0.0.1"
-    worker_metrics_port: int = Field(0, ge=0, le=65535)
+    worker_metrics_port: Port = 0
 
     # Parts that we stand on
-    database_url: str = "postgresql://postgres@127.0.0.1:5432/crm"
+    database_url: Postgres = "postgresql://postgres@127.0.0.1:5432/crm"
     database_pool_size: int = Field(20, ge=2, le=200)
     temporal_address: str = "127.0.0.1:7233"
     temporal_namespace: str = "default"
@@ -48,12 +76,12 @@ class Settings(BaseSettings):
     blob_store_url: str = ""
 
     # Google
-    gmail_api_endpoint: str = GOOGLE["gmail_api_endpoint"]
-    people_api_endpoint: str = GOOGLE["people_api_endpoint"]
-    google_auth_uri: str = GOOGLE["google_auth_uri"]
-    google_token_uri: str = GOOGLE["google_token_uri"]
-    google_revoke_uri: str = GOOGLE["google_revoke_uri"]
-    google_certs_uri: str = GOOGLE["google_certs_uri"]
+    gmail_api_endpoint: Web = GOOGLE["gmail_api_endpoint"]
+    people_api_endpoint: Web = GOOGLE["people_api_endpoint"]
+    google_auth_uri: Web = GOOGLE["google_auth_uri"]
+    google_token_uri: Web = GOOGLE["google_token_uri"]
+    google_revoke_uri: Web = GOOGLE["google_revoke_uri"]
+    google_certs_uri: Web = GOOGLE["google_certs_uri"]
     google_client_id: str = ""
     google_client_secret: SecretStr = SecretStr("")
     pubsub_topic: str = ""
@@ -72,12 +100,12 @@ class Settings(BaseSettings):
     undo_window_s: float = Field(0.0, ge=0)
 
     # Our own doors
-    public_url: str = "http://127.0.0.1:8000"
+    public_url: Web = "http://127.0.0.1:8000"
     allowed_return_origins: str = ""
     api_host: str = "127.0.0.1"
-    api_port: int = 8000
+    api_port: Port = 8000
     smtp_inbound_host: str = "127.0.0.1"
-    smtp_inbound_port: int = 2525
+    smtp_inbound_port: Port = 2525
     smtp_inbound_tls_certificate: str = ""
     smtp_inbound_tls_key: str = ""
     smtp_inbound_connections: int = Field(1000, ge=1)
@@ -89,16 +117,16 @@ class Settings(BaseSettings):
     auto_bcc_authentication: Literal["off", "record", "aligned", "strict"] = "aligned"
 
     # Embedded parts
-    temporal_port: int = 7233
-    temporal_ui_port: int = 8233
-    gmail_emulator_port: int = 8100
+    temporal_port: Port = 7233
+    temporal_ui_port: Port = 8233
+    gmail_emulator_port: Port = 8100
 
     # Secrets of ours
     admin_api_key: SecretStr = SecretStr("")
     token_encryption_keys: SecretStr = SecretStr("")
 
     # Sending
-    smtp_provider_url: SecretStr = SecretStr("")
+    smtp_provider_url: Smtp = SecretStr("")
     gmail_daily_recipient_limit: int = Field(500, ge=1)
     workspace_daily_recipient_limit: int = Field(2000, ge=1)
     send_limit_window_s: float = Field(24 * 3600.0, gt=0)
@@ -174,7 +202,10 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(_env_file=_files(), **overrides)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])).upper() or 'SETTINGS'}: {e['msg']}" for e in error.errors()]
+        lines = [
+            f"{'.'.join(map(str, e['loc'])).upper() or 'SETTINGS'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
         raise SettingsError("These settings are wrong (see .env.example):\n  " + "\n  ".join(lines)) from None
 
 

@@ -22,7 +22,7 @@ from gmail.consent import Consent
 from gmail.keys import GoogleKeys
 from gmail.push import PushVerifier
 from gmail.transport import Http
-from settings import Settings
+from settings import Settings, SettingsError
 from storage.blobs import Blobs
 from storage.database import Database
 from storage.encryption import Vault
@@ -51,15 +51,24 @@ class Context:
 
     @classmethod
     async def build(cls, settings: Settings) -> Self:
-        """Build all of it; connects to nothing yet, so that the API starts while others are away."""
+        """Build all of it; connects to nothing yet, so that the API starts while others are away.
+
+        Raises:
+            SettingsError: a key or an address cannot be used as it is.
+        """
+        try:
+            vault = Vault(settings.token_encryption_keys.get_secret_value())
+            blobs = Blobs(settings.blob_url)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
         google = GoogleConfig.from_settings(settings)
         http = Http()
         keys = GoogleKeys(google.certs_uri, http)
         return cls(
             settings=settings,
             database=Database(settings.database_url, pool_size=settings.database_pool_size),
-            vault=Vault(settings.token_encryption_keys.get_secret_value()),
-            blobs=Blobs(settings.blob_url),
+            vault=vault,
+            blobs=blobs,
             commands=Commands(await connect(settings, lazy=True), settings.temporal_task_queue),
             google=google,
             http=http,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -18,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from crm.paging import BadCursor
+from logs import place_of
 from workflows.commands import WorkflowsUnavailable
 
 log = structlog.get_logger()
@@ -162,7 +161,7 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -
             method=request.method,
             route=_route(request),
             error=type(error).__name__,
-            where=_where(error),
+            where=place_of(error),
         )
         problem = Problem(500, "internal-error", "Something went wrong on our side; it has been logged.")
         return page(request, problem) or problem.response()
@@ -173,9 +172,3 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -
 
 def _route(request: Request) -> str:
     return str(getattr(request.scope.get("route"), "path", "unknown"))
-
-
-def _where(error: BaseException) -> list[str]:
-    """The last steps that led to an error: files and lines, never values, which may be somebody's mail."""
-    steps = traceback.extract_tb(error.__traceback__)[-6:]
-    return [f"{Path(step.filename).name}:{step.lineno} {step.name}" for step in steps]

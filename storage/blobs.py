@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
 
@@ -17,10 +18,21 @@ class Blobs:
     """Content-addressed within a location, so storing again changes nothing; tenants share nothing."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme == "file":
-            Path(unquote(parts.path)).mkdir(parents=True, exist_ok=True)
-        self._store: ObjectStore = from_url(url)
+        """Take `BLOB_STORE_URL`.
+
+        Raises:
+            ValueError: it leads to no store, or to a folder that cannot be made.
+        """
+        try:
+            parts = urlsplit(url)
+            if parts.scheme == "file":
+                Path(unquote(parts.path)).mkdir(parents=True, exist_ok=True)
+            self._store: ObjectStore = from_url(url)
+        except (BaseError, OSError, ValueError) as error:
+            raise ValueError(
+                "BLOB_STORE_URL cannot be used "
+                f"({str(error).splitlines()[0]}): set file:///folder, s3://bucket or gs://bucket"
+            ) from None
 
     def put(self, location_id: str, content: bytes) -> str:
         """Store bytes; returns the key to read them by."""

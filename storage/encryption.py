@@ -28,7 +28,8 @@ class Vault:
             self._fernet = MultiFernet([Fernet(key) for key in parts])
         except ValueError:
             raise ValueError(
-                "TOKEN_ENCRYPTION_KEYS holds something that is no Fernet key (32 bytes, URL-safe base64)"
+                "TOKEN_ENCRYPTION_KEYS holds something that is no Fernet key: set keys of 32 bytes in "
+                "URL-safe base64, separated by commas"
             ) from None
 
     def encrypt(self, secret: str) -> bytes:
