@@ -55,11 +55,24 @@ def test_the_script_is_found_among_much_english(text: str, codec: str) -> None:
         "L’été à la plage, c’est « génial » : déjà réservé, n’est-ce pas ?",
         "»»» Nur heute ««« ·¸¸·´¯`·¸¸·´¯`·¸¸·´¯ ÄÖÜ",
         "São Paulo não é só a ação: é também coração.",
+        "Takk, þriðjudagur hentar vel og við sjáumst þá. Kveðja",
     ],
 )
 @pytest.mark.parametrize("declared", [None, "iso-8859-1", "windows-1252"])
 def test_latin_letters_stay_latin(text: str, declared: str | None) -> None:
     assert decode(text.encode("cp1252"), declared)[0] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        ("Teşekkürler, salı uygun. Görüşmek üzere, saygılar", "cp1254"),
+        ("Dziękuję, proszę o przesłanie umowy w załączniku", "iso8859-2"),
+        ("Děkuji, úterý se mi hodí, přijďte prosím včas", "cp1250"),
+    ],
+)
+def test_latin_letters_of_another_region_are_found(text: str, codec: str) -> None:
+    assert decode(text.encode(codec))[0] == text
 
 
 @pytest.mark.parametrize("text", ["①から③まで、№7", "髙橋様と山﨑様", "㈱見本 〜 Ⅲ"])
