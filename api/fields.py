@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from email.utils import parseaddr
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, StringConstraints
 
 _ADDRESS = re.compile(r"[^@\s<>(),;:\"\[\]\\]+@[^@\s<>(),;:\"\[\]\\]+")
 _LONGEST_ADDRESS = 320
@@ -15,7 +16,18 @@ _LONGEST_ADDRESS = 320
 def _storable(value: str) -> str:
     if "\0" in value:
         raise ValueError("must not hold the character NUL")
+    if not is_text(value):
+        raise ValueError("must not hold half a character (a lone surrogate)")
     return value
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8: JSON can name halves of characters (`\\ud800`), nothing can keep them."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _one_line(value: str) -> str:
@@ -26,11 +38,20 @@ def _one_line(value: str) -> str:
 
 def _address(value: str) -> str:
     value = value.strip()
-    if len(value) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(value):
+    if len(value) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(value) or not is_text(value):
         raise ValueError("is not an e-mail address such as ann@example.com")
     return value
 
 
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is no moment between the years 1 and 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A moment with its zone; UTC from here on."""
 Text = Annotated[str, AfterValidator(_storable)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_one_line)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300), AfterValidator(_one_line)]

@@ -152,7 +152,9 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -
         if isinstance(error, DBAPIError) and not isinstance(error, DataError):
             return await unexpected(request, error)
         return Problem(
-            422, "invalid-request", "The request holds characters that cannot be stored (such as NUL)."
+            422,
+            "invalid-request",
+            "The request holds characters that cannot be stored (such as NUL, or half a character).",
         ).response()
 
     async def unexpected(request: Request, error: Exception) -> Response:
@@ -167,6 +169,7 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -
         return page(request, problem) or problem.response()
 
     app.add_exception_handler(StatementError, unstorable)
+    app.add_exception_handler(UnicodeEncodeError, unstorable)
     app.add_exception_handler(Exception, unexpected)
 
 

@@ -22,6 +22,7 @@ from crm.consents import Purpose
 from gmail.consent import Grant, PartialConsent, new_verifier
 from gmail.errors import GoogleError
 from models import PendingConsent, User
+from settings import Settings
 from workflows.commands import WorkflowsUnavailable
 
 log = structlog.get_logger()
@@ -29,6 +30,8 @@ router = APIRouter(tags=["Consent"])
 
 RELEASE_WAIT_S = 10.0
 RELEASE_LOOK_S = 0.05
+LONGEST_RETURN_URL = 4000
+"""It comes back in a header, with an answer added."""
 SETTINGS_PAGE = "/settings/email"
 
 
@@ -44,18 +47,26 @@ def checked_return_url(context: Context, return_url: str | None) -> str | None:
     """
     if return_url is None:
         return None
-    settings = context.settings
-    parts = urlsplit(return_url)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    is_plain = "\\" not in return_url and return_url.isprintable()
-    allowed = {*settings.return_origins, _origin(settings.public_url)}
-    if is_plain and parts.scheme in ("http", "https") and "@" not in parts.netloc and origin in allowed:
-        return return_url
-    if is_plain and not parts.scheme and not parts.netloc and return_url.startswith("/"):
-        return return_url
-    raise invalid(
-        "#/return_url", "leads to an origin that is neither PUBLIC_URL nor in ALLOWED_RETURN_ORIGINS"
-    )
+    if len(return_url) > LONGEST_RETURN_URL:
+        raise invalid("#/return_url", f"is longer than {LONGEST_RETURN_URL} characters")
+    if not _leads_back(context.settings, return_url):
+        raise invalid(
+            "#/return_url", "leads to an origin that is neither PUBLIC_URL nor in ALLOWED_RETURN_ORIGINS"
+        )
+    return return_url
+
+
+def _leads_back(settings: Settings, url: str) -> bool:
+    if "\\" in url or not url.isprintable() or url != url.strip():
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.scheme or parts.netloc:
+        allowed = {*settings.return_origins, _origin(settings.public_url)}
+        return parts.scheme in ("http", "https") and "@" not in parts.netloc and _origin(url) in allowed
+    return url.startswith("/")
 
 
 def _origin(url: str) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import Session, select
 
 from api.context import Context, ContextOf
 from api.downloads import attachment_response
-from api.fields import AddressIn, Line, Name, Text
+from api.fields import AddressIn, Line, Moment, Name, Text
 from api.keys import LocationId
 from api.once import Once
 from api.problems import Problem, invalid, not_found
@@ -52,7 +52,7 @@ class NewMessage(BaseModel):
     html: Text | None = None
     reply_to_message_id: str | None = None
     from_: AddressIn | None = Field(None, alias="from")
-    send_at: AwareDatetime | None = None
+    send_at: Moment | None = None
     attachments: list[NewAttachment] = Field([], max_length=200)
 
     @model_validator(mode="before")
@@ -202,7 +202,7 @@ def _queue(
         html=body.html,
         reply_to_message_id=body.reply_to_message_id,
         from_email=body.from_.email if body.from_ else None,
-        send_at=body.send_at.astimezone(UTC) if body.send_at else None,
+        send_at=body.send_at,
         attachments=files,
     )
     try:

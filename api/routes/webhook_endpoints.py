@@ -26,8 +26,12 @@ router = APIRouter(tags=["Webhooks"])
 
 
 def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or not value.isprintable() or " " in value or "\\" in value:
         raise ValueError("must be an http or https address")
     return value
 

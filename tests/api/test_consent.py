@@ -314,6 +314,11 @@ def test_a_grant_is_not_lost_where_temporal_is_away(ann: Person) -> None:
         "https:/\\evil.example",
         "/\\evil.example",
         "ftp://crm.example/",
+        "https://[",
+        "https://crm.example\u2100/",
+        " https://crm.example/",
+        "https://crm.example:99999999/",
+        "/" + "a" * 4000,
     ],
 )
 def test_a_return_url_leads_only_where_it_may(ann: Person, return_url: str) -> None:
