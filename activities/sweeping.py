@@ -11,7 +11,8 @@ from typing import Any
 import structlog
 from temporalio import activity
 
-from crm import campaigns, erasure, inbound_mails, outbound, review_views, webhooks
+from activities.beating import beating, beating_alongside
+from crm import campaigns, erasure, expiry, inbound_mails, outbound, review_views, webhooks
 from models.columns import now
 from storage.blobs import Blobs
 from storage.database import Database
@@ -25,7 +26,7 @@ UNTOLD_AFTER = timedelta(seconds=30)
 
 
 class Sweeping:
-    """Async, since it only speaks to Temporal; what it reads of the database it reads in a thread."""
+    """Starts what lost its workflow, and removes what has had its time."""
 
     def __init__(self, database: Database, commands: Commands, blobs: Blobs) -> None:
         self._database = database
@@ -34,11 +35,15 @@ class Sweeping:
 
     def activities(self) -> list[Callable[..., Any]]:
         """What the worker registers."""
-        return [self.restart_lost]
+        return [self.restart_lost, self.forget_expired]
 
     @activity.defn
     async def restart_lost(self) -> int:
         """Messages and campaigns that should have left, mails that nobody filed, endpoints not told, reviews."""
+        async with beating_alongside():
+            return await self._restart_lost()
+
+    async def _restart_lost(self) -> int:
         lost = await asyncio.to_thread(self._lost)
         for message_id in lost.messages:
             await self._commands.send_message(message_id)
@@ -54,6 +59,12 @@ class Sweeping:
             log.warning("workflows_restarted", **{name: len(ids) for name, ids in asdict(lost).items()})
         await asyncio.to_thread(self._remove_doomed)
         return lost.number
+
+    @activity.defn
+    def forget_expired(self) -> int:
+        """Answers to repeated requests, sign-ins and consents that are of no use any more."""
+        with beating(), self._database.session() as session:
+            return expiry.forget_expired(session)
 
     def _lost(self) -> _Lost:
         before = now() - LOST_AFTER

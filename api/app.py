@@ -12,7 +12,14 @@ from fastapi.staticfiles import StaticFiles
 from api import problems
 from api.bodies import BodyLimit
 from api.context import Context
-from api.pages import account_pages, conversation_pages, reference, settings_page, signing_in
+from api.pages import (
+    account_pages,
+    conversation_pages,
+    reference,
+    review_pages,
+    settings_page,
+    signing_in,
+)
 from api.pages.rendering import STATIC, problem_page
 from api.problems import ProblemDocument
 from api.pulling import Puller
@@ -105,7 +112,14 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router, responses=_ERRORS)
     for open_module in (consent, gmail_push, health, tracking, unsubscribe):
         app.include_router(open_module.router)
-    for page_module in (signing_in, settings_page, conversation_pages, account_pages, reference):
+    for page_module in (
+        signing_in,
+        settings_page,
+        conversation_pages,
+        account_pages,
+        review_pages,
+        reference,
+    ):
         app.include_router(page_module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import Session
 
-from api.context import ContextOf
+from api.context import Context, ContextOf
 from api.fields import EmailIn
 from api.keys import LocationId
 from api.lists import Listing, Paging
@@ -52,19 +52,28 @@ class NewReview(BaseModel):
 def create(body: NewReview, location_id: LocationId, context: ContextOf, once: Once) -> Response:
     """See what a change would do to earlier mail. Nothing is changed yet; `looking` until Gmail was asked."""
     with context.database.session() as session:
-
-        def work() -> ReviewView:
-            emails = [*body.emails, *_addresses(session, location_id, body.contact_id)]
-            return ReviewView.of(
-                reviews.preview(session, location_id, emails, body.domains, context.settings.auto_bcc_domain)
-            )
-
-        answer = once.answer(session, body, 202, work)
+        answer = once.answer(session, body, 202, lambda: preview(context, session, location_id, body))
     # Also for a repeated request: the first one may have ended between its commit and this.
-    made = ReviewView.model_validate_json(bytes(answer.body))
-    if made.state is ReviewState.LOOKING:
-        context.tell_or_leave(context.commands.run_review(made.id), "run_review", made.id)
+    ask_gmail(context, ReviewView.model_validate_json(bytes(answer.body)))
     return answer
+
+
+def preview(context: Context, session: Session, location_id: str, body: NewReview) -> ReviewView:
+    """What is known at once of what a change would do.
+
+    Raises:
+        Problem: 422, there is no such contact, or it has no address.
+    """
+    emails = [*body.emails, *_addresses(session, location_id, body.contact_id)]
+    return ReviewView.of(
+        reviews.preview(session, location_id, emails, body.domains, context.settings.auto_bcc_domain)
+    )
+
+
+def ask_gmail(context: Context, review: ReviewView) -> None:
+    """Have the rest found out, once the review is committed."""
+    if review.state is ReviewState.LOOKING:
+        context.tell_or_leave(context.commands.run_review(review.id), "run_review", review.id)
 
 
 def _addresses(session: Session, location_id: str, contact_id: str | None) -> list[str]:

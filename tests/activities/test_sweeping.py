@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+from sqlmodel import select
 
 from activities.sweeping import Sweeping
-from crm import erasure
-from models import Location, Review
+from crm import erasure, users
+from models import IdempotencyKey, Location, PendingConsent, Review, UserSession
 from models.columns import now
 from models.erasure import DoomedBlob
 from models.ids import new_id
@@ -71,3 +72,28 @@ async def test_a_review_whose_workflow_was_lost_is_started_again(sweep: Sweep) -
     assert await sweep.sweeping.restart_lost() == 1
     assert sweep.commands.given == [("run_review", lost)]
     sweep.database.close()
+
+
+def test_what_has_expired_is_forgotten_and_what_still_serves_is_not(sweep: Sweep) -> None:
+    with sweep.database.session() as session:
+        user = users.create(session, sweep.location_id, "ann@acme.example", "Ann")
+        for name, age in (("old", timedelta(days=8)), ("fresh", timedelta(days=6))):
+            key = IdempotencyKey(scope="admin", key=name, request_hash="0", created_at=now() - age)
+            session.add(key)
+        for name, end in (("old", timedelta(days=2)), ("fresh", timedelta(hours=1))):
+            session.add(UserSession(token_hash=name, user_id=user.id, kind="link", expires_at=now() - end))
+            consent = PendingConsent(
+                state_hash=name,
+                location_id=sweep.location_id,
+                user_id=user.id,
+                purpose="connect",
+                code_verifier_encrypted=b"",
+                expires_at=now() - end,
+            )
+            session.add(consent)
+    assert sweep.sweeping.forget_expired() == 3
+    with sweep.database.session() as session:
+        assert session.exec(select(IdempotencyKey.key)).all() == ["fresh"]
+        assert session.exec(select(UserSession.token_hash)).all() == ["fresh"]
+        assert session.exec(select(PendingConsent.state_hash)).all() == ["fresh"]
+    assert sweep.sweeping.forget_expired() == 0

@@ -112,6 +112,8 @@ class Specification:
         self.contacts: list[str] = []
         self.own_people: set[str] = set()
         """Login addresses of the users, and their mailboxes once they were connected."""
+        self.not_yet_ours: set[str] = set()
+        """Mailboxes of the users that were never connected."""
         self.mails: list[Mail] = []
 
     def arrived(self, mail: Mail, copies: Iterable[Copy]) -> None:
@@ -128,6 +130,17 @@ class Specification:
                 copy.answer = Answer.MAYBE  # S21, if the other copy was first
 
     def judge(self, mail: Mail, copy: Copy) -> None:
+        """What is to become of a copy, as far as that does not hang on when it is looked at."""
+        self._judge(mail, copy)
+        others = {mail.author, *mail.recipients} - {copy.box.address}
+        if others & self.not_yet_ours and copy.rule not in ("S3", "S4", "S5", "S31"):
+            copy.answer, copy.rule, copy.owner = (
+                Answer.MAYBE,
+                "S12 if that mailbox is connected by then",
+                None,
+            )
+
+    def _judge(self, mail: Mail, copy: Copy) -> None:
         """The first rule that has an answer: S4 S5 S31 > S12 > S18 > S8 > S10 S7 > S9."""
         box = copy.box
         if not box.collecting:

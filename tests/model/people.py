@@ -99,6 +99,7 @@ class World:
         user = self.location.user(f"{who}@{self.name}.crm.example", who.title())
         self.spec.own_people.add(user.email)
         addresses = [f"{who}{n}.{self.name}@gmail.com" for n in range(boxes)]
+        self.spec.not_yet_ours.update(addresses)
         for address in addresses:
             self.gmail.create_mailbox(address)
         return Person(user, [Box(address) for address in addresses])
@@ -153,6 +154,7 @@ class World:
         assert box.account_id in ("", account_id), "one mailbox of one user is one account"
         box.account_id, box.alive = account_id, True
         self.spec.own_people.add(box.address)
+        self.spec.not_yet_ours.discard(box.address)
 
     def _account_of(self, person: Person, box: Box) -> str | None:
         accounts = self.location.api.all("/v1/accounts", user_id=person.user.id)

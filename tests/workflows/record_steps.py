@@ -182,13 +182,17 @@ def one_step(workflow: str, act: Callable[[], Callable[..., Any]], value: Any) -
 
 
 async def a_sweep(env: WorkflowEnvironment, name: str, save: Save) -> None:
-    """One look for what lost its workflow."""
+    """One look for what lost its workflow; `sweep.json` is of the time before expired rows were removed."""
 
     @activity.defn(name="restart_lost")
     async def restart_lost() -> int:
         return 2
 
-    async with workers(env, restart_lost) as queue:
+    @activity.defn(name="forget_expired")
+    async def forget_expired() -> int:
+        return 5
+
+    async with workers(env, restart_lost, forget_expired) as queue:
         handle = await _start(env, queue, "SweepWorkflow", None)
         await handle.result()
         await save(name, handle)
@@ -218,7 +222,7 @@ RECORDINGS: dict[str, Callable[[WorkflowEnvironment, str, Save], Awaitable[None]
     "message": a_message,
     "campaign": a_campaign,
     "webhook": a_webhook,
-    "sweep": a_sweep,
+    "sweep_forgets": a_sweep,
     "review": a_review,
     "read_state": a_read_mark,
     "file_inbound": one_step(
