@@ -149,16 +149,16 @@ def fail(
     return tries or 0
 
 
-# OFFSET 0: one index probe per id, also before a young table has statistics (see crm.facts).
+# OFFSET 0 and || '': one probe of the primary key per id, also before a young table has statistics (see crm.facts).
 _OF = sql(
     "SELECT d.* FROM unnest(CAST(:gmail_ids AS text[])) AS i(id) CROSS JOIN LATERAL"
-    " (SELECT * FROM decisions WHERE account_id = :account_id AND gmail_id = i.id OFFSET 0) d"
+    " (SELECT * FROM decisions WHERE gmail_id = i.id AND account_id || '' = :account_id OFFSET 0) d"
 )
 
 
 _KNOWN = sql(
     "SELECT d.gmail_id FROM unnest(CAST(:gmail_ids AS text[])) AS i(id) CROSS JOIN LATERAL"
-    " (SELECT gmail_id, at FROM decisions WHERE account_id = :account_id AND gmail_id = i.id OFFSET 0) d"
+    " (SELECT gmail_id, at FROM decisions WHERE gmail_id = i.id AND account_id || '' = :account_id OFFSET 0) d"
     " WHERE d.at > CAST(:decided_after AS timestamptz)"
 )
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)

@@ -32,7 +32,8 @@ A_FEW_TRIES = 3
 """About half a minute; so long a mail that syncs by itself waits for an earlier one of its Gmail thread."""
 
 # OFFSET 0 keeps each look-up what it is, one index probe per key: before a young table has statistics the planner
-# would rather read a whole location for every message.
+# would rather read a whole location for every message. Where another index begins with the account, account_id || ''
+# leaves only the primary key, which begins with gmail_id: a plan made for a small table is kept while it grows.
 _FACTS = text(
     r"""
 SELECT 'location' AS fact, jsonb_build_array(inbound_scope, internal_domains, internal_addresses) AS data
@@ -60,9 +61,10 @@ SELECT 'kept', jsonb_build_array(d.gmail_id, g.message_id)
   FROM unnest(CAST(:gmail_ids AS text[])) AS i(id)
  CROSS JOIN LATERAL (
     SELECT gmail_id FROM decisions
-     WHERE account_id = :account_id AND gmail_id = i.id AND outcome = 'synced' OFFSET 0) d
+     WHERE gmail_id = i.id AND account_id || '' = :account_id AND outcome = 'synced' OFFSET 0) d
  CROSS JOIN LATERAL (
-    SELECT message_id FROM gmail_messages WHERE account_id = :account_id AND gmail_id = i.id OFFSET 0) g
+    SELECT message_id FROM gmail_messages
+     WHERE gmail_id = i.id AND account_id || '' = :account_id OFFSET 0) g
 UNION ALL
 SELECT 'pending', jsonb_build_array(gmail_thread_id, gmail_id, extract(epoch FROM internal_date), attempts)
   FROM decisions

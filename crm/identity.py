@@ -208,7 +208,7 @@ def find_matches(
 _MATCHES = sql(
     """
 SELECT false, i.key, m.id, CASE WHEN i.key LIKE 'weak:%' THEN left(m.text, 20000) END,
-       EXISTS (SELECT 1 FROM gmail_messages g WHERE g.message_id = m.id AND g.account_id = :account_id)
+       EXISTS (SELECT 1 FROM gmail_messages g WHERE g.message_id = m.id AND g.account_id || '' = :account_id)
   FROM unnest(CAST(:keys AS text[])) AS i(key)
  CROSS JOIN LATERAL (
     SELECT message_id FROM match_keys WHERE location_id = :location_id AND key = i.key OFFSET 0) k

@@ -49,10 +49,11 @@ def set_deleted(session: Session, account: Account, deleted: Mapping[str, bool])
     _tell(session, account, changed)
 
 
-# OFFSET 0: one index probe per id, also before a young table has statistics (see crm.facts).
+# OFFSET 0 and || '': one probe of the primary key per id, also before a young table has statistics (see crm.facts).
 _COPIES = sql(
     "SELECT g.* FROM unnest(CAST(:gmail_ids AS text[])) AS i(id) CROSS JOIN LATERAL"
-    " (SELECT * FROM gmail_messages WHERE account_id = :account_id AND gmail_id = i.id OFFSET 0 FOR UPDATE) g"
+    " (SELECT * FROM gmail_messages WHERE gmail_id = i.id AND account_id || '' = :account_id"
+    "  OFFSET 0 FOR UPDATE) g"
 )
 
 

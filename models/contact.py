@@ -38,7 +38,7 @@ class ContactAddress(SQLModel, table=True):
     )
 
     id: str = Field(default_factory=lambda: new_id("cad"), primary_key=True)
-    contact_id: str = reference("contacts.id")
+    contact_id: str = reference("contacts.id", index=False)
     location_id: str = reference("locations.id", index=False)
     email: str
     email_key: str

@@ -12,7 +12,10 @@ from models.states import Outcome
 
 
 class GmailMessage(SQLModel, table=True):
-    """A copy of a message in one mailbox: a Gmail id points at one message (I2)."""
+    """A copy of a message in one mailbox: a Gmail id points at one message (I2).
+
+    The index of the primary key begins with `gmail_id`, see `crm.facts`; so does that of decisions.
+    """
 
     __tablename__ = "gmail_messages"
     __table_args__ = (Index("ix_gmail_messages_thread", "account_id", "gmail_thread_id"),)

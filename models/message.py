@@ -37,7 +37,7 @@ class Message(SQLModel, table=True):
     )
 
     id: str = Field(default_factory=lambda: new_id("msg"), primary_key=True)
-    location_id: str = reference("locations.id")
+    location_id: str = reference("locations.id", index=False)
     conversation_id: str = reference("conversations.id", index=False)
     thread_id: str = reference("threads.id", index=False)
     contact_id: str = reference("contacts.id")

@@ -35,6 +35,8 @@ class Database:
             max_overflow=4,
             pool_timeout=30,
             hide_parameters=True,
+            # The connection used last has the statements prepared.
+            pool_use_lifo=True,
             connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
         )
         event.listen(self.engine, "checkout", must_be_alive)
