@@ -8,9 +8,10 @@ a row of its own with the time of its next try, and stops nobody else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from types import MappingProxyType
 
 import structlog
@@ -158,19 +159,19 @@ class Collecting:
         *,
         gap_open: bool,
     ) -> None:
-        """In parts; while one is decided, fetched and kept, the next one is looked at."""
+        """In parts; while one is written down, the next one is looked at."""
         parts = list(_parts(ids))
         if not parts:
             if finish:
                 self._file(account, {}, {}, {}, known, counts, finish, gap_open=gap_open)
             return
         looks = mailbox.look_many(parts[0])
-        for number, part in enumerate(parts, start=1):
-            following = self._ahead.submit(mailbox.look_many, parts[number]) if number < len(parts) else None
+        for part, following in zip_longest(parts, parts[1:]):
+            ahead = _Ahead(self._ahead, mailbox, following or ())
             found = dict(zip(part, looks, strict=True))
             last = finish if following is None else None
-            self._part(account, mailbox, found, known, counts, last, threads, gap_open=gap_open)
-            looks = following.result() if following else []
+            self._part(account, mailbox, found, known, counts, last, threads, ahead, gap_open=gap_open)
+            looks = ahead.looks()
 
     def _part(
         self,
@@ -181,6 +182,7 @@ class Collecting:
         counts: Counts,
         finish: Finish | None,
         threads: Mapping[str, str],
+        ahead: _Ahead,
         *,
         gap_open: bool,
     ) -> None:
@@ -201,6 +203,8 @@ class Collecting:
             for message_id in errors_:
                 items.pop(message_id, None)
             stopped = next((error for error in errors_.values() if isinstance(error, STOPS)), None)
+            if stopped is None:
+                ahead.begin()
             last = None if stopped else finish
             wanted = self._file(account, items, errors_, places, known, counts, last, gap_open=gap_open)
             if stopped is not None:
@@ -297,6 +301,24 @@ class Collecting:
             {one: item for one, item in items.items() if one not in closed},
             {one: error for one, error in errors_.items() if one not in closed},
         )
+
+
+class _Ahead:
+    """Looks at the next part, begun when this part's mail is fetched: fetching comes first."""
+
+    def __init__(self, pool: ThreadPoolExecutor, mailbox: Mailbox, part: Sequence[str]) -> None:
+        self._pool = pool
+        self._mailbox = mailbox
+        self._part = part
+        self._begun: Future[list[gmail_values.Headline | GoogleError]] | None = None
+
+    def begin(self) -> None:
+        if self._part and self._begun is None:
+            self._begun = self._pool.submit(self._mailbox.look_many, self._part)
+
+    def looks(self) -> list[gmail_values.Headline | GoogleError]:
+        self.begin()
+        return self._begun.result() if self._begun is not None else []
 
 
 def due_again(session: Session, account_id: str) -> Sequence[str]:

@@ -7,9 +7,7 @@ for the fields that it reads.
 from __future__ import annotations
 
 import base64
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from googleapiclient.http import HttpRequest
@@ -27,6 +25,7 @@ from gmail.errors import (
     Throttled,
     TooLarge,
 )
+from gmail.several import several
 from gmail.tokens import TokenSource
 from gmail.upload import as_upload
 from gmail.values import (
@@ -330,18 +329,5 @@ class Mailbox:
             except GoogleError as error:
                 return error
 
-        in_flight = self._gmail.config.requests_in_flight
         ids = list(message_ids)
-        if len(ids) <= 1 or in_flight == 1:
-            yield from ((message_id, attempt(message_id)) for message_id in ids)
-            return
-        # Threads of this call's own: a mailbox that hangs or waits for units holds up no other one.
-        pool = ThreadPoolExecutor(min(in_flight, len(ids)), thread_name_prefix="gmail")
-        ahead: deque[Future[T | GoogleError]] = deque()
-        try:
-            for number, message_id in enumerate(ids):
-                while len(ahead) < in_flight and number + len(ahead) < len(ids):
-                    ahead.append(pool.submit(attempt, ids[number + len(ahead)]))
-                yield message_id, ahead.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        return zip(ids, several(attempt, ids, self._gmail.config.requests_in_flight), strict=True)
