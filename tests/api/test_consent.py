@@ -280,7 +280,7 @@ def test_s5_reconnecting_the_same_address_revives_the_account(ann: Person) -> No
     with ann.running.database.session() as session:  # what the workflow does
         account = session.get_one(Account, account_id)
         account.state, account.next_action = AccountState.DISCONNECTED, None
-        account.refresh_token_encrypted = None
+        account.refresh_token_encrypted = account.disconnect_asked_at = None
         session.get_one(User, ann.id).active_account_id = None
     assert ann.tenant.api.post(f"/v1/accounts/{account_id}/reauthorize").status_code == 409
     assert ann.connect(email) == account_id
