@@ -380,9 +380,7 @@ class _Try:
     def _wait_again(self) -> Next:
         """Back into the queue of its address: Gmail refused the try before."""
         with self._database.session() as session:
-            message = leaving.locked(session, self.progress.message_id)
-            if message.status in leaving.OPEN:
-                leaving.queue_again(session, message)
+            leaving.queue_again(session, progress.locked(session, self.progress, unsettled=True))
         return Next(Way.WAIT, now(), "its turn")
 
     def _set(self, status: MessageStatus, detail: str) -> None:

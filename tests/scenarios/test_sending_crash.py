@@ -37,6 +37,8 @@ LIFE_S = 15.0
 """A worker whose boundary does not come is killed so long after it was ready."""
 STOPPED_S = 14.0
 """Longer than a heartbeat may be late: another worker takes over what a stopped one still has in hand."""
+BETWEEN_S = 5.0
+"""From one part's end to the next."""
 TOGETHER = 8
 
 
@@ -184,7 +186,7 @@ def mails_through_crashes(
 
 def kill(stack: Stack, part: str) -> Callable[[Mortals], None]:
     def act(mortals: Mortals) -> None:
-        mortals.over.wait(3)
+        mortals.over.wait(BETWEEN_S)
         with suppress(PartError):
             stack.kill(part)
 
@@ -216,7 +218,7 @@ def test_s27_five_hundred_mails_through_every_crash(
     print(f"seed {SEED}")
     chance = random.Random(SEED)
     stack = fresh_stack(parts=EVERYTHING_ELSE, settings=SETTINGS)
-    fates = [f"{boundary}#{chance.randint(1, 5)}" for boundary in BOUNDARIES] * workers
+    fates = [f"{boundary}#{chance.randint(1, 25)}" for boundary in BOUNDARIES] * workers
     chance.shuffle(fates)
     troubles = [
         kill(stack, "postgres"),
