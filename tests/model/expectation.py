@@ -66,6 +66,8 @@ class Copy:
     owner: str | None = None
     thread: Thread | None = None
     left: bool = False
+    rescued: bool = False
+    """Taken out of spam or trash; nobody looks at it again where nothing is collected since."""
 
     def maybe(self, why: str) -> None:
         """Nobody can say any more."""

@@ -384,7 +384,7 @@ class World:
     def rescue(self, mail: Mail, copy: Copy) -> None:
         """The user takes a mail out of spam or trash (S31)."""
         self.gmail.move(copy.box.address, copy.gmail_id, "inbox")
-        copy.place = Place.THERE
+        copy.place, copy.rescued = Place.THERE, True
         if not copy.box.collecting:
             if copy.answer is Answer.NO and copy.rule == "S31":
                 copy.answer, copy.rule = Answer.MAYBE, "left spam while nothing was collected"
