@@ -124,3 +124,42 @@ def test_a_mailbox_that_cannot_be_asked_is_named(
     assert [one["account_id"] for one in found["not_read"]] == [ann.account_id]
     assert "password" in found["not_read"][0]["reason"]
     assert act(acme, found["id"], "apply")["state"] == "applied"
+
+
+def test_s12_an_address_that_becomes_internal_hides_its_mail_and_one_that_no_longer_is_shows_it_again(
+    story: Story, acme: LocationInStory, ann: UserInStory
+) -> None:
+    pat = acme.contact("Pat", f"{unique('pat')}@freelance.example")
+    story.mail_from(pat.email, ann.mailbox, "As a client")
+    message = pat.message("As a client")
+    acme.api.patch(f"/v1/locations/{acme.id}", {"internal_addresses": [pat.email]})
+    hiding = review(acme, emails=[pat.email])
+    assert (hiding["would_add"], hiding["would_hide"]) == (0, 1)
+    act(acme, hiding["id"], "apply")
+    assert not shown(acme, message["id"])
+    (meanwhile,) = story.mail_from(pat.email, ann.mailbox, "As a colleague").values()
+    assert ann.decision(meanwhile)["rule"] == "S12"
+
+    acme.api.patch(f"/v1/locations/{acme.id}", {"internal_addresses": []})
+    showing = review(acme, emails=[pat.email])
+    assert (showing["would_add"], showing["would_hide"], showing["would_show"]) == (1, 0, 1)
+    act(acme, showing["id"], "apply")
+    assert shown(acme, message["id"])
+    pat.message("As a colleague")
+
+
+def test_a_contact_that_moved_to_another_address_brings_its_mail_along(
+    story: Story, acme: LocationInStory, ann: UserInStory
+) -> None:
+    old, new = f"{unique('nora')}@old.example", f"{unique('nora')}@new.example"
+    nora = acme.contact("Nora", old)
+    story.mail_from(old, ann.mailbox, "From the old one")
+    nora.message("From the old one")
+    (early,) = story.mail_from(new, ann.mailbox, "From the new one").values()
+    assert ann.decision(early)["rule"] == "S9"
+    acme.api.patch(f"/v1/contacts/{nora.id}", {"emails": [old, new]})
+    found = review(acme, contact_id=nora.id)
+    assert (found["would_add"], found["would_hide"]) == (1, 0)
+    act(acme, found["id"], "apply")
+    assert nora.message("From the new one")["contact_id"] == nora.id
+    assert sorted(m["subject"] for m in nora.messages()) == ["From the new one", "From the old one"]
