@@ -12,6 +12,8 @@ from mail.headers import decode_words
 from mail.message import Address
 
 MAX_ADDRESSES = 2_000
+MAX_TOKENS = 20_000
+"""Of one field: the names, brackets and separators of MAX_ADDRESSES, twice over."""
 # RFC 5321 allows 254 octets; broken mail gets room, absurd mail does not.
 MAX_EMAIL_LENGTH = 500
 MAX_NAME_LENGTH = 1_000
@@ -114,7 +116,9 @@ class _Reader:
         position, end = 0, len(text)
         pattern = _TOKEN
         has_group_end = ";" in text
-        while position < end and len(self.found) < MAX_ADDRESSES:
+        for _ in range(MAX_TOKENS):
+            if position >= end or len(self.found) >= MAX_ADDRESSES:
+                break
             match = pattern.match(text, position)
             if match is None:
                 position += 1

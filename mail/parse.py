@@ -11,7 +11,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 
-from mail.addresses import lone_angle, read_addresses
+from mail.addresses import MAX_ADDRESSES, lone_angle, read_addresses
 from mail.bodies import Bodies, Piece, join_html, select
 from mail.charsets import clean
 from mail.dates import read_date
@@ -145,6 +145,9 @@ def _assemble(headers: Headers, root: Part, bodies: Bodies, problems: list[str])
         if key in _ADDRESS_FIELDS:
             fields.setdefault(key, []).append(value)
     from_, sender = _read_sender(fields, problems)
+    to, cc, bcc = (_read_all(fields, name) for name in ("to", "cc", "bcc"))
+    if max(len(to), len(cc), len(bcc)) >= MAX_ADDRESSES:
+        problems.append(f"recipients after the first {MAX_ADDRESSES} left out")
     date_value = headers.get("date")
     date = read_date(date_value)
     if date is None:
@@ -169,9 +172,9 @@ def _assemble(headers: Headers, root: Part, bodies: Bodies, problems: list[str])
         headers=headers,
         from_=from_,
         sender=sender,
-        to=_read_all(fields, "to"),
-        cc=_read_all(fields, "cc"),
-        bcc=_read_all(fields, "bcc"),
+        to=to,
+        cc=cc,
+        bcc=bcc,
         reply_to=_read_all(fields, "reply-to"),
         subject=(headers.get("subject") or "")[:MAX_SUBJECT_LENGTH],
         date=date,

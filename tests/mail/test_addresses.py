@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,6 +158,14 @@ def test_key_compares_without_case() -> None:
 
 def test_a_flood_of_addresses_is_capped() -> None:
     assert len(read_addresses(b"a@b.c," * 20_000)) == MAX_ADDRESSES
+    (problem,) = [one for one in parse(b"To: " + b"a@b.c," * 20_000).problems if "recipients" in one]
+    assert problem == "recipients after the first 2000 left out"
+
+
+def test_a_flood_of_marks_costs_no_more_than_its_cap() -> None:
+    before = process_time()
+    read_addresses(b"a@b.c, " + b"--" + b":==" * 80_000)
+    assert process_time() - before < 0.5
 
 
 @given(st.text(max_size=300))
