@@ -14,6 +14,8 @@ from api.bodies import BodyLimit
 from api.context import Context
 from api.pages import (
     account_pages,
+    compose_pages,
+    contact_pages,
     conversation_pages,
     reference,
     review_pages,
@@ -116,6 +118,8 @@ def create_app(settings: Settings) -> FastAPI:
         signing_in,
         settings_page,
         conversation_pages,
+        compose_pages,
+        contact_pages,
         account_pages,
         review_pages,
         reference,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Annotated
 
@@ -16,9 +15,10 @@ from api.downloads import attachment_response
 from api.pages.bodies import MailBody, body_of
 from api.pages.rendering import HEADERS, render
 from api.pages.signing_in import Acting, SignedIn, Visitor
-from api.problems import Problem, not_found
+from api.pages.writing import leaves_at, new_message
+from api.problems import not_found
 from api.routes import messages as message_calls
-from api.routes.messages import NewAttachment, NewMessage, attachment_bytes, message_of
+from api.routes.messages import attachment_bytes, message_of
 from api.streaming import event_stream
 from crm import contacts, conversations, messages
 from crm.conversations import ConversationView
@@ -161,24 +161,18 @@ def reply(
     """Send an answer; the page shows at once what becomes of it."""
     with context.database.session() as session:
         _conversation(session, visitor, conversation_id)
-    if not text.strip():
-        raise Problem(422, "invalid-request", "Write something first; the mail is empty.")
-    queued = message_calls.hand_over(
-        context,
-        visitor.location_id,
-        NewMessage.model_validate(
-            {
-                "user_id": visitor.user_id,
-                "to": _addresses(to),
-                "cc": _addresses(cc),
-                "bcc": _addresses(bcc),
-                "subject": subject,
-                "text": text,
-                "reply_to_message_id": message_id or None,
-                "attachments": [_attachment(file) for file in files or [] if file.filename],
-            }
-        ),
+    mail = new_message(
+        visitor.user_id,
+        to=to,
+        cc=cc,
+        bcc=bcc,
+        subject=subject,
+        text=text,
+        files=files or (),
+        reply_to_message_id=message_id or None,
+        send_at=leaves_at(context, None),
     )
+    queued = message_calls.hand_over(context, visitor.location_id, mail)
     with context.database.session() as session:
         conversation = _conversation(session, visitor, conversation_id)
         view = messages.views(session, [message_of(session, visitor.location_id, queued.id)])[0]
@@ -196,18 +190,6 @@ def reply(
     told = {"mail-queued": {"id": view.id, "conversation_id": view.conversation_id}}
     response.headers["HX-Trigger"] = json.dumps(told)
     return response
-
-
-def _addresses(text: str) -> list[str]:
-    return [part.strip() for part in text.replace(";", ",").replace("\n", ",").split(",") if part.strip()]
-
-
-def _attachment(file: UploadFile) -> NewAttachment:
-    return NewAttachment(
-        filename=file.filename or "file",
-        content_type=file.content_type or "application/octet-stream",
-        content_base64=base64.b64encode(file.file.read()).decode(),
-    )
 
 
 @router.get("/messages/{message_id}/card")

@@ -49,7 +49,9 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters.update(ago=words.ago, initials=words.initials, size=words.size, machine=_machine)
+_environment.filters.update(
+    ago=words.ago, beginning=words.beginning, initials=words.initials, size=words.size, machine=_machine
+)
 _environment.globals.update(words=words, version=_version())
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from crm.account_views import AccountView
 from crm.inbound_mails import AuthenticationView
-from crm.messages import MessageView
+from crm.messages import AddressView, MessageView
 
 ERRORS = {
     "access_denied": "You closed Google's page without giving consent, so nothing was connected. You can try again.",
@@ -122,6 +123,7 @@ KINDS = {
     "receipt": "Read receipt",
 }
 
+SOON = timedelta(seconds=45)
 CANCELLABLE = frozenset({"queued", "waiting_for_limit", "scheduled"})
 
 
@@ -132,10 +134,31 @@ def state_words(account: AccountView) -> StateWords:
 
 def status_words(message: MessageView) -> tuple[str, str]:
     """What became of a mail that we sent, and its tone."""
+    if leaves_soon(message):
+        return "Leaves in a moment", "busy"
     words, tone = STATUSES.get(message.status, (message.status.replace("_", " ").capitalize(), "quiet"))
     if message.status == "sent" and message.replied_at:
         return "Answered", "good"
     return words, tone
+
+
+def leaves_soon(message: MessageView) -> bool:
+    """Whether a mail was just sent and can be taken back for some seconds."""
+    soon = datetime.now(UTC) + SOON
+    return message.status == "scheduled" and message.leaves_at is not None and message.leaves_at < soon
+
+
+def people(listed: Sequence[AddressView], known: Mapping[str, str]) -> str:
+    """Who a mail is from or to, in one line; `known` are names by address."""
+    names = [person.name or known.get(person.email.lower()) or person.email for person in listed[:3]]
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return (", ".join(names) or "nobody") + more
+
+
+def beginning(text: str) -> str:
+    """The first words of a mail, on one line."""
+    words = " ".join(text[:400].split())
+    return words if len(words) <= 140 else f"{words[:139].rstrip()}…"
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:

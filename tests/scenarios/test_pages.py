@@ -100,6 +100,52 @@ def test_s1_ann_connects_reads_answers_and_sees_that_it_was_sent(
     expect(page.get_by_role("article").last).to_contain_text("Thank you!")
 
 
+def test_s11_ann_begins_a_conversation_with_a_contact(
+    acme: LocationInStory, ann: UserInStory, page: Page
+) -> None:
+    mailbox = f"{unique('ann')}@gmail.com"
+    ann.connect(mailbox)
+    bob = acme.contact("Bob Baker", f"{unique('bob')}@client.example")
+    lea = acme.contact("Lea Lindqvist", f"{unique('lea')}@client.example")
+
+    page.get_by_role("link", name="Contacts").click()
+    page.get_by_role("link", name="Bob Baker", exact=True).click()
+    page.get_by_role("main").get_by_role("link", name="New message").click()
+    expect(page.get_by_text(mailbox)).to_be_visible()
+    expect(page.get_by_label("To", exact=True)).to_have_value(bob.email)
+    page.get_by_label("Subject").fill("Our offer")
+    page.get_by_text("Cc, Bcc").click()
+    page.get_by_label("Cc", exact=True).press_sequentially("lind")
+    page.get_by_role("button", name="Lea Lindqvist").click()
+    expect(page.get_by_label("Cc", exact=True)).to_have_value(lea.email)
+    page.get_by_placeholder("Write your message").fill("Here it is.")
+    page.get_by_label("Attach").set_input_files(
+        {"name": "offer.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1"}
+    )
+    page.get_by_text("Send later").click()
+    page.get_by_label("At", exact=True).fill("2099-01-02T09:30")
+    page.get_by_role("button", name="Schedule").click()
+
+    card = page.get_by_role("article", name="Our offer")
+    expect(card.get_by_text("Scheduled", exact=True)).to_be_visible()
+    card.get_by_role("button", name="Cancel").click()
+    card.get_by_role("link", name="Change it and send again").click()
+    expect(page.get_by_text("Attach the files again before you send: offer.pdf")).to_be_visible()
+    expect(page.get_by_label("Cc", exact=True)).to_have_value(lea.email)
+    page.get_by_placeholder("Write your message").fill("Here it is, at once.")
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    sent = page.get_by_role("article", name="Our offer").last
+    expect(sent).to_contain_text("Here it is, at once.")
+    expect(sent.get_by_text("Sent", exact=True)).to_be_visible()
+    left = eventually(lambda: ann.gmail.outbox(bob.email), "the mail leaves")
+    assert [mail["recipients"] for mail in left] == [[bob.email, lea.email]]
+
+    page.get_by_label("Search mail and contacts").fill("at once")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Our offer")).to_be_visible()
+
+
 def test_s24_what_ann_reads_here_is_read_in_gmail_and_the_reverse(
     acme: LocationInStory, ann: UserInStory, page: Page
 ) -> None:

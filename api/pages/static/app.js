@@ -95,6 +95,66 @@ document.addEventListener("input", (event) => {
   }
 });
 
+// "Send later": the chosen time is the reader's; the form carries it with its zone.
+document.addEventListener("change", (event) => {
+  const field = event.target.closest("[data-moment]");
+  if (!field) return;
+  const button = field.form.querySelector("[data-sends]");
+  document.querySelector(field.dataset.moment).value = field.value ? new Date(field.value).toISOString() : "";
+  button.textContent = field.value ? button.dataset.schedules : button.dataset.sends;
+});
+
+// Contacts that fit the address which is being typed, below its field.
+let suggesting = 0;
+async function suggest(field) {
+  const typed = field.value.split(/[,;]/).pop().trim();
+  const turn = ++suggesting;
+  const answer = typed.length < 2 ? null : await fetch(`/contacts/suggest?q=${encodeURIComponent(typed)}`);
+  if (turn !== suggesting) return;
+  const found = answer && answer.ok ? await answer.json() : [];
+  closeSuggestions();
+  const open = found.filter((person) => person.email !== typed);
+  if (!open.length || document.activeElement !== field) return;
+  const menu = document.createElement("ul");
+  menu.className = "suggestions";
+  for (const person of open) {
+    const choice = document.createElement("button");
+    choice.type = "button";
+    choice.textContent = person.name ? `${person.name} <${person.email}>` : person.email;
+    choice.addEventListener("click", () => {
+      const before = field.value.split(/[,;]/).slice(0, -1).map((part) => part.trim());
+      field.value = [...before, person.email].join(", ");
+      closeSuggestions();
+      field.focus();
+    });
+    const item = document.createElement("li");
+    item.append(choice);
+    menu.append(item);
+  }
+  field.closest("label").after(menu);
+}
+
+function closeSuggestions() {
+  for (const menu of document.querySelectorAll(".suggestions")) menu.remove();
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches("[data-people]")) suggest(event.target);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") closeSuggestions();
+  if (event.key === "ArrowDown" && event.target.matches("[data-people]")) {
+    const first = document.querySelector(".suggestions button");
+    if (first) { event.preventDefault(); first.focus(); }
+  }
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("form.reply textarea")) {
+    event.target.form.requestSubmit();
+  }
+});
+document.addEventListener("focusin", (event) => {
+  if (!event.target.closest(".suggestions") && !event.target.matches("[data-people]")) closeSuggestions();
+});
+
 const newestLook = new Map();
 async function refresh(message) {
   const mails = document.getElementById("mails");

@@ -1,0 +1,102 @@
+"""What people type into a form that sends mail, as a mail."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import getaddresses
+from html import escape
+
+from fastapi import UploadFile
+from pydantic import ValidationError
+
+from api.context import Context
+from api.problems import Problem
+from api.routes.messages import NewMessage
+
+UNDO_S = 10.0
+"""Seconds in which a person can take back what they just sent; the setting of the same name may ask for more."""
+_LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]']")
+
+
+def new_message(
+    user_id: str,
+    *,
+    to: str,
+    cc: str,
+    bcc: str,
+    subject: str,
+    text: str,
+    html: str | None = None,
+    files: Sequence[UploadFile] = (),
+    reply_to_message_id: str | None = None,
+    send_at: datetime | None = None,
+) -> NewMessage:
+    """The mail that a form describes.
+
+    Raises:
+        Problem: 422, in words for the person who wrote it.
+    """
+    if not text.strip():
+        raise Problem(422, "invalid-request", "Write something first; the mail is empty.")
+    attachments = [
+        {
+            "filename": file.filename,
+            "content_type": file.content_type or "application/octet-stream",
+            "content_base64": base64.b64encode(file.file.read()).decode(),
+        }
+        for file in files
+        if file.filename
+    ]
+    fields = {
+        "user_id": user_id,
+        "to": addresses_in(to),
+        "cc": addresses_in(cc),
+        "bcc": addresses_in(bcc),
+        "subject": subject,
+        "text": text,
+        "html": html,
+        "reply_to_message_id": reply_to_message_id,
+        "send_at": send_at,
+        "attachments": attachments,
+    }
+    try:
+        return NewMessage.model_validate(fields)
+    except ValidationError as error:
+        raise Problem(422, "invalid-request", _told(error, fields)) from None
+
+
+def _told(error: ValidationError, fields: Mapping[str, object]) -> str:
+    first = error.errors()[0]
+    place = first["loc"]
+    written = fields.get(str(place[0]))
+    if place[0] in ("to", "cc", "bcc") and isinstance(written, list) and len(place) > 1:
+        return f"“{written[int(place[1])]['email']}” is not an e-mail address such as ann@example.com."
+    if place[0] == "to":
+        return "Say to whom the mail goes."
+    return f"{str(place[0]).capitalize()}: {str(first['msg']).removeprefix('Value error, ')}."
+
+
+def addresses_in(text: str) -> list[dict[str, str]]:
+    """Addresses as people write them: `Ann Archer <ann@example.com>; bob@example.com`, also on several lines."""
+    found = getaddresses([re.sub(r"[;\r\n]+", ",", text)])
+    return [{"name": name, "email": email} for name, email in found if name or email]
+
+
+def leaves_at(context: Context, chosen: datetime | None) -> datetime:
+    """When a mail from a page leaves: at the chosen moment, and never before it can be taken back."""
+    soonest = datetime.now(UTC) + timedelta(seconds=max(UNDO_S, context.settings.undo_window_s))
+    return max(chosen, soonest) if chosen else soonest
+
+
+def html_of(text: str) -> str:
+    """Plain text as html: line for line, with links that can be clicked (and counted)."""
+    out, at = [], 0
+    for link in _LINK.finditer(text):
+        address = escape(link.group())
+        out += [escape(text[at : link.start()]), f'<a href="{address}">{address}</a>']
+        at = link.end()
+    out.append(escape(text[at:]))
+    return "<div>" + "".join(out).replace("\r\n", "\n").replace("\n", "<br>\n") + "</div>"
