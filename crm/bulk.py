@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import TextClause
 from sqlalchemy import text as sql
 from sqlmodel import Session, SQLModel
@@ -75,18 +74,12 @@ class Rows:
         session.execute(
             _statement(tables, columns, self._more),
             {
-                **{_name(table): json.dumps(self._rows[table], default=_plain) for table in tables},
-                **{name: json.dumps(value, default=_plain) for name, value in self._values.items()},
+                **{_name(table): to_json(self._rows[table]).decode() for table in tables},
+                **{name: to_json(value).decode() for name, value in self._values.items()},
             },
         )
         self._rows.clear()
         self._more, self._values = "", {}
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"not a column value: {type(value).__name__}")
 
 
 def _name(table: type[SQLModel]) -> str:
