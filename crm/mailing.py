@@ -142,6 +142,8 @@ def due(
 def address(session: Session, batch: Batch, contact_id: str, return_domain: str) -> Addressed | None:
     """What a recipient gets; None where it gets nothing, which is then written down.
 
+    Locks and writes nothing otherwise, so that it costs no flush to disk: `hand_over` looks at the row again.
+
     Raises:
         Stopped: the campaign was paused or cancelled.
     """
@@ -162,7 +164,6 @@ def address(session: Session, batch: Batch, contact_id: str, return_domain: str)
             col(CampaignRecipient.campaign_id) == campaign.id,
             col(CampaignRecipient.contact_id) == contact_id,
         )
-        .with_for_update(of=CampaignRecipient)
     ).first()
     if found is None:
         return None
@@ -172,10 +173,10 @@ def address(session: Session, batch: Batch, contact_id: str, return_domain: str)
     if recipient.state != S.PENDING:
         return None
     if contact.deleted_at is not None:
-        _settle(session, recipient, S.FAILED, "the contact was deleted")
+        _settle_pending(session, recipient, S.FAILED, "the contact was deleted")
         return None
     if silent:
-        _settle(session, recipient, S.SUPPRESSED, silent)
+        _settle_pending(session, recipient, S.SUPPRESSED, silent)
         return None
     sender = batch.user if not contact.assigned_user_id else assigned
     message_id = recipient.message_id or new_id("msg")
@@ -403,6 +404,15 @@ def _settle(
 ) -> None:
     recipient.state, recipient.reason, recipient.at, recipient.next_try_at = state, reason, now(), None
     session.add(recipient)
+
+
+def _settle_pending(
+    session: Session, recipient: CampaignRecipient, state: RecipientState, reason: str
+) -> None:
+    """Unless it was handed over meanwhile."""
+    session.refresh(recipient, with_for_update=True)
+    if recipient.state == S.PENDING:
+        _settle(session, recipient, state, reason)
 
 
 def _unknown(session: Session, recipient: CampaignRecipient) -> None:
