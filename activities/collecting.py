@@ -20,18 +20,18 @@ from sqlmodel import Session, col, select
 from activities import outcomes
 from activities.changes import Changes
 from activities.fetching import Fetching
-from crm import accounts, decisions, keeping, labels, policy
+from crm import accounts, decisions, erasure, keeping, labels, policy
 from crm.case import Verdict
 from crm.facts import load_world
 from crm.headline import Headline
-from crm.keeping import Item
+from crm.keeping import Filed, Item
 from crm.ledger import Limits
 from gmail import errors
 from gmail import values as gmail_values
 from gmail.errors import GoogleError
 from gmail.mailbox import Mailbox
 from mail.parse import parse_headers
-from models import Account, Decision
+from models import Account, Decision, Message
 from models.columns import now
 from models.states import COLLECTING_STATES, Outcome
 from storage.database import Database
@@ -251,9 +251,11 @@ class Collecting:
         gap_open: bool,
     ) -> list[str]:
         """One transaction: decisions and all that follows. The ids that are to be fetched after all."""
+        stored = items
         with self._database.session() as session:
             row = accounts.locked(session, account.id)
             if row is None or row.state not in COLLECTING_STATES:
+                self._let_go(account.location_id, stored)
                 raise NotCollecting(account.id)
             items, errors_ = self._still_open(session, row, items, errors_, known)
             # First what could not be had: later mail of its thread waits for it.
@@ -279,9 +281,15 @@ class Collecting:
                     counts.synced += one.verdict.synced
                     counts.skipped += not one.verdict.synced
                     counts.notices += one.effect is not None
+            erasure.doom(session, row.location_id, _not_needed(session, stored, items, filed))
             if finish:
                 finish(session, row)
         return unfetched
+
+    def _let_go(self, location_id: str, items: Mapping[str, Item]) -> None:
+        """Nothing of these is kept: what was stored of them goes."""
+        with self._database.session() as session:
+            erasure.doom(session, location_id, (blob for item in items.values() for blob in _blobs(item)))
 
     @staticmethod
     def _still_open(
@@ -340,6 +348,34 @@ def _open(decision: Decision | None, *, again: bool) -> bool:
     if decision is None or decision.outcome == Outcome.FAILED:
         return True
     return again and decision.outcome == Outcome.SKIPPED and decision.rule == "S31"
+
+
+def _blobs(item: Item) -> Iterator[str]:
+    """What was stored of a mail."""
+    if item.raw_blob is not None:
+        yield item.raw_blob
+    yield from (one.blob for one in item.attachments if one.blob is not None)
+
+
+def _not_needed(
+    session: Session, stored: Mapping[str, Item], items: Mapping[str, Item], filed: Sequence[Filed]
+) -> set[str]:
+    """Blobs of mail that was not kept after all (its contact was erased meanwhile), or is kept already (S21)."""
+    fetched = {gmail_id: item for gmail_id, item in stored.items() if item.raw_blob is not None}
+    if not fetched:
+        return set()
+    open_ = {one.gmail_id for one in filed if one.waits or one.unfetched}
+    kept = {one.gmail_id: one.message_id for one in filed if one.message_id is not None}
+    raws = set(session.exec(select(Message.raw_blob).where(col(Message.id).in_(set(kept.values())))))
+    unneeded: set[str] = set()
+    for gmail_id, item in fetched.items():
+        if gmail_id in open_:
+            continue  # fetched again soon
+        if gmail_id not in kept or gmail_id not in items:
+            unneeded.update(_blobs(item))
+        elif item.raw_blob not in raws:
+            unneeded.add(item.raw_blob or "")
+    return unneeded
 
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -45,13 +45,21 @@ class _Once:
                 "idempotency-key-reused",
                 "This Idempotency-Key was used for another request. Use a new key for each new request.",
             ) from None
+        except idempotency.AnswerErased:
+            raise Problem(
+                410,
+                "erased",
+                "What the first request with this Idempotency-Key made was erased since. To make it anew, "
+                "use a new key.",
+            ) from None
         if first is not None:
             again = _json(first.status, self.vault.decrypt(first.sealed).encode())
             again.headers["Idempotency-Replayed"] = "true"
             return again
-        answer = work().model_dump_json(by_alias=True)
-        sealed = self.vault.encrypt(answer)
-        idempotency.keep(session, self.scope, self.key, idempotency.FirstAnswer(status, sealed))
+        made = work()
+        answer = made.model_dump_json(by_alias=True)
+        first = idempotency.FirstAnswer(status, self.vault.encrypt(answer))
+        idempotency.keep(session, self.scope, self.key, first, resource_id=getattr(made, "id", None))
         return _json(status, answer.encode())
 
 

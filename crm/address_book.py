@@ -60,7 +60,12 @@ def apply(session: Session, account: Account, source: str, people: Sequence[Pers
     if location.gmail_contacts == GmailContacts.OFF:
         return counts
     _forget_old_names(session, account, people)
-    present = [person for person in people if not person.deleted and person.emails]
+    erased = _erased(session, account, people)
+    present = [
+        person
+        for person in people
+        if not person.deleted and person.emails and person.resource_name not in erased
+    ]
     keys = {email_key(email) for person in present for email in person.emails}
     internal = _internal(session, location, keys)
     owners = contacts.owners(session, location.id, list(keys))
@@ -157,10 +162,15 @@ def _forget_old_names(session: Session, account: Account, people: Sequence[Perso
             )
         ).all()
         contact_id = next((row.contact_id for row in before if row.contact_id), None)
-        if contact_id and session.get(GoogleContact, (account.id, person.resource_name)) is None:
+        erased_at = next((row.erased_at for row in before if row.erased_at), None)
+        known = session.get(GoogleContact, (account.id, person.resource_name))
+        if (contact_id or erased_at) and known is None:
             session.add(
                 GoogleContact(
-                    account_id=account.id, resource_name=person.resource_name, contact_id=contact_id
+                    account_id=account.id,
+                    resource_name=person.resource_name,
+                    contact_id=contact_id,
+                    erased_at=erased_at,
                 )
             )
         session.execute(
@@ -171,6 +181,19 @@ def _forget_old_names(session: Session, account: Account, people: Sequence[Perso
             )
         )
     session.flush()
+
+
+def _erased(session: Session, account: Account, people: Sequence[Person]) -> set[str]:
+    """Who was erased from the CRM and stands in the address book still: not taken in again (S29)."""
+    return set(
+        session.exec(
+            select(GoogleContact.resource_name).where(
+                GoogleContact.account_id == account.id,
+                col(GoogleContact.resource_name).in_([person.resource_name for person in people]),
+                col(GoogleContact.erased_at).is_not(None),
+            )
+        )
+    )
 
 
 def _tied(session: Session, account: Account, names: Sequence[str]) -> dict[str, str]:

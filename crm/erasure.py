@@ -2,12 +2,13 @@
 
 Rows go in the caller's transaction. Blobs cannot: their keys are noted in the same transaction and removed after
 it (`doomed`, `forget`), so that a crash in between leaves nothing behind for ever. Decisions stay as "erased", or
-the next sync would bring the mail back. A suppression stays: without it the address would be mailed again.
+the next sync would bring the mail back; so do people of an address book, or the next reading of it would. A
+suppression stays: without it the address would be mailed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import exists, or_
@@ -16,7 +17,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, delete, func, select, update
 from sqlmodel.sql.expression import SelectOfScalar
 
-from crm import contacts, events, reviews
+from crm import contacts, events, idempotency, reviews
 from crm.addresses import email_key
 from models import (
     Account,
@@ -27,6 +28,7 @@ from models import (
     DoomedBlob,
     Erasure,
     GmailMessage,
+    GoogleContact,
     InboundMail,
     LedgerEntry,
     MailboxBudget,
@@ -57,10 +59,14 @@ def erase_contact(session: Session, contact: Contact) -> Erasure:
     )
     counts = _erase_messages(session, location_id, ids)
     counts["participations"] = _erase_participations(session, location_id, contact_id)
+    session.execute(
+        update(GoogleContact).where(col(GoogleContact.contact_id) == contact_id).values(erased_at=now())
+    )
     session.expunge(contact)
     session.execute(delete(Contact).where(col(Contact.id) == contact_id))
     contacts.relink(session, location_id, addresses)
-    reviews.forget_addresses(session, location_id, addresses)
+    named = reviews.forget_addresses(session, location_id, addresses)
+    idempotency.forget(session, location_id, [contact_id, *named])
     events.emit(session, location_id, events.CONTACT_UPDATED, contact_id)
     return _receipt(
         session, location_id, "contact", contact_id, {"contacts": 1, "addresses": len(addresses), **counts}
@@ -98,13 +104,23 @@ def erase_account(session: Session, account: Account) -> Erasure:
     return _receipt(session, location_id, "account", account_id, {"accounts": 1, **counts})
 
 
+def doom(session: Session, location_id: str, keys: Iterable[str]) -> None:
+    """Have these blobs removed, unless a message has them by then; also those of mail that was not kept after all."""
+    rows = [{"key": key, "location_id": location_id, "since": now()} for key in sorted(set(keys))]
+    if rows:
+        session.execute(insert(DoomedBlob).on_conflict_do_nothing(), rows)
+
+
 def doomed(session: Session, limit: int = 500, *, before: datetime | None = None) -> list[str]:
     """Keys of blobs to remove now: those of erased messages that no other message has.
 
     Args:
         before: only those that were to go before this moment.
     """
-    query = select(DoomedBlob.key).order_by(col(DoomedBlob.since)).limit(limit)
+    # Locked: who stores the same bytes again forgets the row first, and so waits until these are removed.
+    query = (
+        select(DoomedBlob.key).order_by(col(DoomedBlob.since)).limit(limit).with_for_update(skip_locked=True)
+    )
     if before is not None:
         query = query.where(col(DoomedBlob.since) < before)
     keys = session.exec(query).all()
@@ -115,7 +131,7 @@ def doomed(session: Session, limit: int = 500, *, before: datetime | None = None
 
 
 def forget(session: Session, keys: Sequence[str]) -> None:
-    """These blobs are removed."""
+    """These blobs are removed, or are about to be stored again."""
     session.execute(delete(DoomedBlob).where(col(DoomedBlob.key).in_(keys)))
 
 
@@ -137,12 +153,8 @@ def _erase_messages(session: Session, location_id: str, ids: Sequence[str]) -> d
     session.execute(delete(Message).where(col(Message.id).in_(ids)))
     _recount(session, threads)
     blobs = {blob for blob in (*files, *mails, *inbound) if blob}
-    unused = sorted(blobs - _referenced(session, list(blobs)))
-    if unused:
-        session.execute(
-            insert(DoomedBlob).on_conflict_do_nothing(),
-            [{"key": key, "location_id": location_id, "since": now()} for key in unused],
-        )
+    unused = blobs - _referenced(session, list(blobs))
+    doom(session, location_id, unused)
     return {"messages": len(ids), "attachments": len(files), "blobs": len(unused)}
 
 
@@ -193,11 +205,7 @@ def _erase_participations(session: Session, location_id: str, contact_id: str) -
     # The mail as it came names the person in its headers; what is shown of it stays.
     raws = [raw for raw in session.exec(select(Message.raw_blob).where(col(Message.id).in_(ids))) if raw]
     session.execute(update(Message).where(col(Message.id).in_(ids)).values(raw_blob=None))
-    if raws:
-        session.execute(
-            insert(DoomedBlob).on_conflict_do_nothing(),
-            [{"key": key, "location_id": location_id, "since": now()} for key in sorted(set(raws))],
-        )
+    doom(session, location_id, raws)
     session.execute(
         update(Participant)
         .where(*mine)

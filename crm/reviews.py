@@ -211,14 +211,17 @@ def undo(session: Session, review_id: str) -> Review:
     return review
 
 
-def forget_addresses(session: Session, location_id: str, keys: Sequence[str]) -> None:
-    """These addresses are erased (S29): reviews keep what they did, and no longer name them."""
+def forget_addresses(session: Session, location_id: str, keys: Sequence[str]) -> list[str]:
+    """These addresses are erased (S29): reviews keep what they did, and no longer name them; their ids."""
     naming = or_(*(col(Review.emails).contains([key]) for key in keys))
+    changed = []
     for review in (
         session.exec(select(Review).where(Review.location_id == location_id, naming)) if keys else ()
     ):
         review.emails = [email for email in review.emails if email not in keys]
         session.add(review)
+        changed.append(review.id)
+    return changed
 
 
 def locked(session: Session, review_id: str) -> Review:

@@ -77,4 +77,6 @@ class IdempotencyKey(SQLModel, table=True):
     request_hash: str
     status: int | None = None
     answer_encrypted: bytes | None = None
+    resource_id: str | None = Field(default=None, index=True)
+    """What the answer shows; once that is erased the answer goes too (S29)."""
     created_at: datetime = created()

@@ -19,6 +19,8 @@ class GoogleContact(SQLModel, table=True):
     contact_id: str | None = optional_reference("contacts.id")
     seen_at: datetime = created()
     deleted_at: datetime | None = moment()
+    erased_at: datetime | None = moment()
+    """The CRM contact was erased (S29): the person is not taken in again."""
 
 
 class ContactsSync(SQLModel, table=True):

@@ -36,10 +36,15 @@ class Blobs:
 
     def put(self, location_id: str, content: bytes) -> str:
         """Store bytes; returns the key to read them by."""
-        digest = hashlib.sha256(content).hexdigest()
-        key = f"{location_id}/{digest[:2]}/{digest}"
+        key = self.key_of(location_id, content)
         self._store.put(key, content)
         return key
+
+    @staticmethod
+    def key_of(location_id: str, content: bytes) -> str:
+        """The key under which these bytes are stored."""
+        digest = hashlib.sha256(content).hexdigest()
+        return f"{location_id}/{digest[:2]}/{digest}"
 
     def get(self, key: str) -> bytes:
         """The bytes of a key.

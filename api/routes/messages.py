@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
@@ -18,7 +20,7 @@ from api.keys import LocationId
 from api.once import Once
 from api.problems import Problem, invalid, not_found
 from api.routes.users import user_of
-from crm import locations, messages, outbound
+from crm import erasure, locations, messages, outbound
 from crm.messages import MessageView
 from crm.outbound import OutboundDraft, OutgoingFile, Recipient, RefusedDraft
 from models import Attachment, Message
@@ -164,7 +166,7 @@ def attachment_bytes(
 def send(body: NewMessage, location_id: LocationId, context: ContextOf, once: Once) -> Response:
     """Hand a mail over to be sent; `leaves_at` says when it will leave."""
     files = _store(context, location_id, body.attachments)
-    with context.database.session() as session:
+    with _unless_refused(context, location_id, files), context.database.session() as session:
         answer = once.answer(
             session, body, 202, lambda: QueuedAnswer.of(_queue(context, session, location_id, body, files))
         )
@@ -176,7 +178,7 @@ def send(body: NewMessage, location_id: LocationId, context: ContextOf, once: On
 def hand_over(context: Context, location_id: str, body: NewMessage) -> QueuedAnswer:
     """Queue a mail that a page sends."""
     files = _store(context, location_id, body.attachments)
-    with context.database.session() as session:
+    with _unless_refused(context, location_id, files), context.database.session() as session:
         answer = QueuedAnswer.of(_queue(context, session, location_id, body, files))
     _let_leave(context, answer.id)
     return answer
@@ -238,6 +240,8 @@ def _store(context: Context, location_id: str, attachments: list[NewAttachment])
             "(25 MB) can be sent with one mail. Nothing was sent.",
             limit=LARGEST_ATTACHMENTS,
         )
+    with context.database.session() as session:
+        erasure.forget(session, [context.blobs.key_of(location_id, content) for content in decoded])
     return [
         OutgoingFile(
             attachment.filename,
@@ -247,6 +251,17 @@ def _store(context: Context, location_id: str, attachments: list[NewAttachment])
         )
         for attachment, content in zip(attachments, decoded, strict=True)
     ]
+
+
+@contextmanager
+def _unless_refused(context: Context, location_id: str, files: list[OutgoingFile]) -> Iterator[None]:
+    """The bytes of a mail that is refused are not kept."""
+    try:
+        yield
+    except Problem:
+        with context.database.session() as session:
+            erasure.doom(session, location_id, [file.blob for file in files])
+        raise
 
 
 @router.post("/v1/messages/{message_id}/cancel")
