@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from tests.model.traces import SECRET, has_ended
 
 T = TypeVar("T")
 
-PATIENCE_S = 300.0
+PATIENCE_S = float(os.environ.get("PATIENCE_S", "300"))
 """How long a condition is waited for; only a life that goes wrong takes so long, or a machine that is very busy."""
 
 

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 SEED = int(os.environ.get("SEED", "20261128"))
 ON_ONE_STACK = 40
+AT_A_TIME = int(os.environ.get("AT_A_TIME", "6"))
 SETTINGS = {
     "RECONCILE_INTERVAL_S": "10",
     "HISTORY_RECHECK_S": "0.2",
@@ -126,7 +127,7 @@ def test_i1_i2_i3_a_thousand_random_lives(fresh_stack: Callable[..., Stack]) -> 
         disturb(stack)
         kills = 4.0 if start % (5 * ON_ONE_STACK) == 0 else 0.3
         end = min(start + ON_ONE_STACK, first + number)
-        more, failed = lives(stack, range(start, end), 30, kills=kills, at_a_time=6)
+        more, failed = lives(stack, range(start, end), 30, kills=kills, at_a_time=AT_A_TIME)
         done, wrong = done + more, wrong + failed
         stack.stop()
     print(f"{number} lives, {len(wrong)} went wrong; deeds: {done.most_common()}")
