@@ -1,4 +1,4 @@
-"""Whether one mailbox with much waiting mail delays the others: fifty mailboxes on one worker."""
+"""Whether one mailbox with much waiting mail delays the others: fifty mailboxes on two workers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ OTHERS = 49
 ROUNDS = 3
 """Mails that each of the others gets, alone and beside the busy one."""
 PAUSE_S = 0.1
-WAITING = 8000
+WAITING = 20_000
 SETTINGS = {"GMAIL_UNITS_PER_MINUTE": "100000000", "RECONCILE_INTERVAL_S": "86400"}
 
 
 def measure(others: int = OTHERS, waiting: int = WAITING) -> list[Result]:
     """The others' p99, push to event, while one mailbox catches up, against their p99 when it does not."""
     with Stack.start(settings=SETTINGS) as stack:
+        stack.add_worker()
         story = Story(stack)
         quiet = story.location("Others")
         lead = quiet.contact("Lea", f"{unique('lea')}@lead.example").email
