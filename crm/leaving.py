@@ -99,6 +99,7 @@ def _may_have_a_draft(message: Message) -> bool:
 def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
     user = session.get_one(User, message.user_id)
     if user.active_account_id is None:
+        give_place_up(session, message)
         set_status(
             session, message, MessageStatus.HELD, "The mailbox is disconnected; connect it and send again."
         )
