@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
+from sqlmodel import Session
 
-from crm import users
+from crm import inbound_mails, users
 from models import User
 from tests.inbound.listening import DOMAIN, Door, open_door
 from tests.inbound.talking import Talk
@@ -129,3 +131,11 @@ def test_nobody_logs_in(door: Door) -> None:
         assert not any("AUTH" in line for line in talk.lines())
         assert talk.say("AUTH PLAIN AGFubgBhbm4=").startswith("5")
         assert talk.envelope(VICTIM).startswith("550")
+
+
+@pytest.mark.parametrize(
+    "local_part", ["", "a\x00b", "a b", "vïctim", "\udcff", "a" * 201, "'; --", "bounce+%00", "a\n"]
+)
+def test_what_strangers_make_up_does_not_reach_the_database(local_part: str) -> None:
+    nobody = cast(Session, None)
+    assert inbound_mails.find(nobody, local_part) is None
