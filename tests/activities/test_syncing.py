@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlmodel import select
 
-from models import Attachment
+from activities.fetching import Fetching
+from crm import erasure
+from models import Account, Attachment, Contact
+from models.states import AccountState
 from tests.activities.mailroom import Mailroom
 from workflows.values import GapInput
 
@@ -216,3 +223,48 @@ def test_s22_an_attachment_that_is_too_large_stays_in_gmail(room: Mailroom) -> N
     assert room.environment.blobs.get(blob or "") == small
     forms = [request["form"] for request in room.gmail.requests("messages.get", path_id=gmail_id)]
     assert forms == ["metadata", "full"]
+
+
+def _stored(room: Mailroom, location_id: str) -> set[str]:
+    """Keys of the location's blobs that are there to stay."""
+    with room.environment.database.session() as session:
+        going = set(erasure.doomed(session, 10_000))
+    folder = Path(urlsplit(room.environment.settings.blob_url).path)
+    files = [path for path in (folder / location_id).rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)) for path in files} - going
+
+
+@pytest.mark.parametrize("gone", ["the contact is erased", "the mailbox is disconnected"])
+def test_s29_nothing_stays_of_mail_that_is_not_kept_after_all(
+    room: Mailroom, gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its body was fetched and stored; before it is written down the person is erased, or the sync ends."""
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    deliver(room, lead, account.email, attachments=[{"filename": "a.txt", "text": "a secret"}])
+    fetch = Fetching.fetch
+
+    def then_gone(self: Fetching, *arguments: Any) -> Iterator[Any]:
+        yield from fetch(self, *arguments)
+        with room.environment.database.session() as session:
+            if gone == "the contact is erased":
+                person = session.exec(select(Contact).where(Contact.location_id == account.location_id)).one()
+                erasure.erase_contact(session, person)
+            else:
+                session.get_one(Account, account.id).state = AccountState.DISCONNECTED
+
+    monkeypatch.setattr(Fetching, "fetch", then_gone)
+    room.sync(account.id)
+    assert room.messages(account.location_id) == []
+    assert _stored(room, account.location_id) == set()
+
+
+def test_s29_of_a_mail_in_two_mailboxes_one_copy_is_stored(room: Mailroom) -> None:
+    first = room.connected()
+    second = room.connected(first.location_id)
+    lead = room.contact(first.location_id)
+    deliver(room, lead, first.email, cc=[second.email])
+    room.sync(first.id)
+    room.sync(second.id)
+    (message,) = room.messages(first.location_id)
+    assert _stored(room, first.location_id) == {message.raw_blob}

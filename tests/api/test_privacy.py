@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import threading
@@ -9,8 +10,10 @@ import time
 import zipfile
 
 import pytest
+from sqlmodel import select
 
-from models import Account
+from crm import erasure
+from models import Account, IdempotencyKey
 from models.states import AccountState
 from tests.api.builders import connected_account, inbound_mail
 from tests.api.running import RunningApi, Tenant
@@ -85,3 +88,47 @@ def test_s29_a_connected_mailbox_is_disconnected_before_it_is_erased(
     thread.join()
     assert answer.status_code == 200
     assert tenant.api.get(f"/v1/accounts/{account}").status_code == 404
+
+
+def test_s29_the_first_answers_of_requests_go_too(running: RunningApi, tenant: Tenant) -> None:
+    """`Idempotency-Key` keeps answers, and those name the person."""
+    body = {"name": "Bob Brown", "emails": ["bob@client.example"]}
+    made = tenant.api.post("/v1/contacts", json=body, headers={"Idempotency-Key": "bob"})
+    looked = tenant.api.post(
+        "/v1/reviews", json={"contact_id": made.json()["id"]}, headers={"Idempotency-Key": "look"}
+    )
+    assert (made.status_code, looked.status_code) == (201, 202)
+    other = tenant.api.post("/v1/contacts", json={"name": "Eve"}, headers={"Idempotency-Key": "eve"})
+    tenant.api.delete(f"/v1/contacts/{made.json()['id']}", params={"erase": True})
+    with running.database.session() as session:
+        rows = session.exec(select(IdempotencyKey).where(IdempotencyKey.scope == tenant.id)).all()
+        kept = {
+            row.key: running.context.vault.decrypt(row.answer_encrypted or b"")
+            for row in rows
+            if row.answer_encrypted
+        }
+        hashes = {row.key: row.request_hash for row in rows}
+    assert set(kept) == {"eve"}
+    assert hashes["bob"] == hashes["look"] == "erased"
+    again = tenant.api.post("/v1/contacts", json=body, headers={"Idempotency-Key": "bob"})
+    assert again.status_code == 410
+    assert again.json()["type"] == "/problems/erased"
+    assert tenant.api.get("/v1/contacts", params={"email": "bob@client.example"}).json()["items"] == []
+    repeated = tenant.api.post("/v1/contacts", json={"name": "Eve"}, headers={"Idempotency-Key": "eve"})
+    assert repeated.json() == other.json()
+
+
+def test_s29_the_files_of_a_mail_that_is_refused_are_not_kept(running: RunningApi, tenant: Tenant) -> None:
+    user = tenant.user()["id"]
+    content = b"the files of a refused mail"
+    file = {"filename": "a.txt", "content_base64": base64.b64encode(content).decode()}
+    mail = {"user_id": user, "to": ["nobody@client.example"], "text": "T", "attachments": [file]}
+    assert tenant.api.post("/v1/messages", json=mail).status_code == 422
+    key = running.context.blobs.key_of(tenant.id, content)
+    with running.database.session() as session:
+        assert key in erasure.doomed(session, 10_000)
+    tenant.contact("nobody@client.example")
+    assert tenant.api.post("/v1/messages", json=mail).status_code == 202
+    with running.database.session() as session:
+        assert key not in erasure.doomed(session, 10_000)
+    assert running.context.blobs.get(key) == content

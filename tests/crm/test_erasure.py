@@ -7,7 +7,8 @@ import json
 import pytest
 from sqlmodel import func, select
 
-from crm import erasure, exporting, leaving, outbound
+from crm import address_book, erasure, exporting, leaving, outbound
+from crm.address_book import Person
 from crm.keeping import Item, file_page
 from crm.leaving import Way
 from crm.ledger import Limits
@@ -145,3 +146,27 @@ def test_s29_a_mail_that_waited_to_leave_when_its_contact_was_erased_ends(crm: C
         erasure.erase_contact(session, session.get_one(Contact, carl.id))
     with crm.database.session() as session:
         assert leaving.next_step(session, queued.id, Limits()).way is Way.DONE
+
+
+def test_s29_an_erased_person_does_not_come_back_from_an_address_book(crm: Crm) -> None:
+    alice = crm.mailbox("alice@acme.com")
+    carl = Person("people/c1", "Carl", ["carl@lead.com"])
+    renamed = Person("people/c2", "Carl", ["carl@lead.com"], previous_resource_names=["people/c1"])
+
+    def read(*people: Person) -> list[str]:
+        with crm.database.session() as session:
+            address_book.apply(session, session.get_one(Account, alice.id), address_book.CONNECTIONS, people)
+        with crm.session() as session:
+            named = select(Contact).where(Contact.location_id == crm.location.id)
+            return [contact.name for contact in session.exec(named)]
+
+    assert read(carl) == ["Carl"]
+    with crm.database.session() as session:
+        contact = session.exec(select(Contact).where(Contact.location_id == crm.location.id)).one()
+        erasure.erase_contact(session, contact)
+    assert read(carl) == []
+    assert read(renamed) == []
+    assert read(renamed, Person("people/d", "Dora", ["dora@lead.com"])) == ["Dora"]
+    by_hand = crm.contact("carl@lead.com", name="C")
+    assert sorted(read(renamed)) == ["C", "Dora"], "who is made anew by hand is not named by the address book"
+    assert by_hand.name == "C"
