@@ -28,6 +28,7 @@ from mail.replylines import (
     is_titled_block,
     splitter,
 )
+from mail.replymarks import MAX_LOOKED
 
 MAX_LINES = 3000
 """Lines of a body in which the first splitter is looked for."""
@@ -189,6 +190,7 @@ class _Splitter:
 
 def _first_splitter(lines: list[str]) -> _Splitter:
     in_quote = False
+    looked = 0
     for at, line in enumerate(lines):
         if not line or line.isspace():
             continue
@@ -207,6 +209,9 @@ def _first_splitter(lines: list[str]) -> _Splitter:
             return _Splitter("block", at, block, _from_label(lines, block))
         if is_titled_block(lines, at):
             return _Splitter("titled", at, block_below(lines, at))
+        if looked == MAX_LOOKED:
+            continue
+        looked += 1
         own = [piece.lstrip("> ") for piece in lines[max(0, at - 5) : at + 1]] if quoted else lines
         if attribution_start(own, len(own) - 1 if quoted else at) is not None:
             return _Splitter("reply", at)
