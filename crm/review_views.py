@@ -42,7 +42,7 @@ class ReviewView(BaseModel):
             state=ReviewState(review.state),
             emails=review.emails,
             domains=review.domains,
-            would_add=len(review.to_add),
+            would_add=sum(not one.get("here") for one in review.to_add),
             would_hide=len(review.to_hide),
             would_show=len(review.to_show),
             not_read=[NotRead.model_validate(one) for one in review.not_read],

@@ -120,14 +120,28 @@ def consider(
     world = load_world(session, account, headlines, auto_bcc_domain)
     verdicts = policy.decide_page(headlines, world)
     known = {(one["account_id"], one["gmail_id"]) for one in review.to_add}
+    hidden = _hidden_here(session, review, account, verdicts)
     fresh = [
-        {"account_id": account.id, "gmail_id": gmail_id}
+        {"account_id": account.id, "gmail_id": gmail_id} | ({"here": True} if gmail_id in hidden else {})
         for gmail_id, verdict in verdicts.items()
         if verdict.synced and (account.id, gmail_id) not in known
     ]
     review.to_add = [*review.to_add, *fresh]
     session.add(review)
     return len(fresh)
+
+
+def _hidden_here(session: Session, review: Review, account: Account, gmail_ids: Iterable[str]) -> set[str]:
+    """Ids whose message is in the CRM and is to be shown again: they are counted there, and not as added."""
+    return set(
+        session.exec(
+            select(GmailMessage.gmail_id).where(
+                GmailMessage.account_id == account.id,
+                col(GmailMessage.gmail_id).in_(list(gmail_ids)),
+                col(GmailMessage.message_id).in_(review.to_show),
+            )
+        )
+    )
 
 
 def ready(session: Session, review_id: str, not_read: Mapping[str, str] = MappingProxyType({})) -> None:

@@ -51,7 +51,7 @@ def test_s12_earlier_mail_is_looked_at_done_and_taken_back(
     assert tenant.api.get(f"/v1/messages/{message}").status_code == 200
 
 
-@pytest.mark.parametrize("changed", ["", "not a domain", "a@b@c"])
+@pytest.mark.parametrize("changed", ["", "-no-domain-", "a@b@c"])
 def test_what_is_neither_address_nor_domain_is_said(running: RunningApi, visit: Visit, changed: str) -> None:
     answer = visit.post(PAGE, changed=changed)
     assert "ann@example.com or domains such as" in answer.text
