@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from crm.paging import BadCursor
 from logs import place_of
+from storage.blobs import BlobStoreAway
 from workflows.commands import WorkflowsUnavailable
 
 log = structlog.get_logger()
@@ -147,6 +148,12 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -
 
     for kind in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(kind, database_away)
+
+    @app.exception_handler(BlobStoreAway)
+    async def _(request: Request, error: BlobStoreAway) -> Response:
+        log.error("blob_store_fails", error=type(error.__cause__).__name__)
+        problem = unavailable("Files cannot be stored or read just now; nothing was changed. Try again.")
+        return page(request, problem) or problem.response()
 
     async def unstorable(request: Request, error: Exception) -> Response:
         if isinstance(error, DBAPIError) and not isinstance(error, DataError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +14,22 @@ from obstore.store import ObjectStore, from_url
 
 class BlobMissing(Exception):
     """A blob that a row points at is not in the store."""
+
+
+class BlobStoreAway(OSError):
+    """The store cannot be reached, or takes nothing more: a full disk, missing rights, a bucket that is gone."""
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (BaseError, OSError) as error:
+        raise BlobStoreAway(
+            f"the blob store fails ({type(error).__name__}): check BLOB_STORE_URL, its rights and its free space"
+        ) from error
 
 
 class Blobs:
@@ -35,9 +53,14 @@ class Blobs:
             ) from None
 
     def put(self, location_id: str, content: bytes) -> str:
-        """Store bytes; returns the key to read them by."""
+        """Store bytes; returns the key to read them by.
+
+        Raises:
+            BlobStoreAway: nothing was stored.
+        """
         key = self.key_of(location_id, content)
-        self._store.put(key, content)
+        with _told():
+            self._store.put(key, content)
         return key
 
     @staticmethod
@@ -51,9 +74,11 @@ class Blobs:
 
         Raises:
             BlobMissing: where the store has none.
+            BlobStoreAway: the store cannot be asked.
         """
         try:
-            return bytes(self._store.get(key).bytes())
+            with _told():
+                return bytes(self._store.get(key).bytes())
         except FileNotFoundError:
             raise BlobMissing(f"blob {key} is not in the blob store: was BLOB_STORE_URL changed?") from None
 
@@ -61,6 +86,7 @@ class Blobs:
         """Remove blobs; those already gone are fine."""
         for key in keys:
             try:
-                self._store.delete(key)
+                with _told():
+                    self._store.delete(key)
             except FileNotFoundError:
                 continue

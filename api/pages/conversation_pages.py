@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
@@ -247,10 +247,13 @@ def cancel(message_id: str, visitor: Acting, context: ContextOf) -> Response:
 
 @router.post("/messages/{message_id}/resolve")
 def resolve(
-    message_id: str, visitor: Acting, context: ContextOf, action: Annotated[str, Form(max_length=20)]
+    message_id: str,
+    visitor: Acting,
+    context: ContextOf,
+    action: Annotated[Literal["look_again", "mark_sent", "discard"], Form()],
 ) -> Response:
     """Decide on a mail that is held."""
-    body = message_calls.Resolution.model_validate({"action": action})
+    body = message_calls.Resolution(action=action)
     message_calls.resolve(message_id, body, visitor.location_id, context)
     return card_part(message_id, visitor, context)
 

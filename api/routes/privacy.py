@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import IO, Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
@@ -22,8 +23,9 @@ from crm import contacts, erasure, exporting
 from crm.exporting import ExportFile
 from models import Erasure
 from models.states import AccountState
-from storage.blobs import BlobMissing
+from storage.blobs import BlobMissing, BlobStoreAway
 
+log = structlog.get_logger()
 router = APIRouter(tags=["Export and erasure"])
 
 IN_MEMORY = 16 * 2**20
@@ -128,10 +130,14 @@ def _await_disconnected(context: Context, location_id: str, account_id: str) -> 
 
 
 def _remove_blobs(context: Context) -> None:
-    with context.database.session() as session:
-        keys = erasure.doomed(session)
-        context.blobs.delete(keys)
-        erasure.forget(session, keys)
+    """At once; where the store fails, the sweep removes them later."""
+    try:
+        with context.database.session() as session:
+            keys = erasure.doomed(session)
+            context.blobs.delete(keys)
+            erasure.forget(session, keys)
+    except BlobStoreAway as error:
+        log.warning("erased_blobs_wait_for_sweep", error=type(error.__cause__).__name__)
 
 
 def _zipped(context: Context, files: Iterable[ExportFile]) -> IO[bytes]:

@@ -70,3 +70,17 @@ def test_the_api_starts_and_lives_while_database_and_temporal_are_away(tmp_path:
         assert states == {"database": False, "temporal": False}
         _is_problem(api.client("some-key").get("/v1/contacts"), 503)
         assert "python_info" in api.client().get("/metrics").text
+
+
+def test_a_full_disk_is_503_and_nothing_is_queued(running: RunningApi, tenant: Tenant) -> None:
+    user = tenant.user()["id"]
+    tenant.contact("bob@client.example")
+    folder = running.settings.state_dir / "blobs" / tenant.id
+    folder.write_bytes(b"")  # no folder can be made here, as on a disk that is full
+    file = {"filename": "a.txt", "content_base64": "YQ=="}
+    mail = {"user_id": user, "to": ["bob@client.example"], "text": "T", "attachments": [file]}
+    _is_problem(tenant.api.post("/v1/messages", json=mail), 503)
+    assert tenant.api.get("/v1/conversations").json()["items"] == []
+    assert running.commands.named("send_message") == []
+    folder.unlink()
+    assert tenant.api.post("/v1/messages", json=mail).status_code == 202
