@@ -7,7 +7,6 @@ lieer is left as it is, but for where Google is and for the consent.
 
 from __future__ import annotations
 
-import base64
 import os
 import subprocess
 import sys
@@ -48,12 +47,7 @@ def main(endpoint: str, token: str, account: str, folder: str) -> None:
         self.service.new_batch_http_request = partial(batches.BatchHttpRequest, batch_uri=f"{endpoint}/batch")
         self.authorized = True
 
-    def decoded(raw: bytes) -> bytes:
-        return base64.b64decode(raw + b"==", altchars=b"-_")
-
     remote.authorize = authorize
-    # Gmail may leave the padding out, and the emulator does.
-    base64.urlsafe_b64decode = decoded  # type: ignore[assignment]
     sys.argv = ["gmi", "init", "--no-auth", account]
     gmi().main()
     sys.argv = ["gmi", "pull"]
