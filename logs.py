@@ -34,7 +34,8 @@ class ErrorsWithoutText(logging.Filter):
             )
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
-            told = f"{record.getMessage().splitlines()[0]}: {_types_of(error)} at {' < '.join(place_of(error)[::-1])}"
+            said = record.getMessage().partition("\n")[0]
+            told = f"{said}: {_types_of(error)} at {' < '.join(place_of(error)[::-1])}"
             record.msg, record.args = told, None
         record.exc_info = record.exc_text = None
         return True

@@ -56,6 +56,17 @@ def test_every_line_is_json_where_that_is_set(capsys: pytest.CaptureFixture[str]
     assert lines[1]["event"].startswith("Exception in ASGI application: ")
 
 
+def test_an_error_that_is_logged_without_a_word_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    try:
+        raise ValueError(MAIL)
+    except ValueError:
+        logging.getLogger("uvicorn.error").exception("")
+    told = capsys.readouterr().err
+    assert MAIL not in told
+    assert json.loads(told)["event"].startswith(": ValueError at test_logs.py")
+
+
 def test_our_own_lines_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json")
     structlog.get_logger().warning("account_lost", account_id="acc_1")
