@@ -82,7 +82,10 @@ def _told(error: ValidationError, fields: Mapping[str, object]) -> str:
 def addresses_in(text: str) -> list[dict[str, str]]:
     """Addresses as people write them: `Ann Archer <ann@example.com>; bob@example.com`, also on several lines."""
     found = getaddresses([re.sub(r"[;\r\n]+", ",", text)])
-    return [{"name": name, "email": email} for name, email in found if name or email]
+    people = [{"name": name, "email": email} for name, email in found if name or email]
+    # Newer Pythons give nothing for what they doubt: it is to be complained about, not left out.
+    unread = "" if people else text.strip(" ,;\r\n\t")
+    return [{"name": "", "email": unread}] if unread else people
 
 
 def leaves_at(context: Context, chosen: datetime | None) -> datetime:

@@ -235,3 +235,13 @@ def test_text_becomes_html_line_for_line_with_links() -> None:
     made = html_of("a < b\r\nsee (https://x.example/?a=1&b=2), or\n<script>")
     lines = ["a &lt; b", f'see (<a href="{link}">{link}</a>), or', "&lt;script&gt;"]
     assert made == "<div>" + "<br>\n".join(lines) + "</div>"
+
+
+def test_what_python_cannot_read_as_addresses_is_kept_to_be_complained_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.pages.writing.getaddresses", lambda _: [("", "")])  # as Python 3.13 says it
+    assert addresses_in(" ann@example.com )bob@example.com;\n") == [
+        {"name": "", "email": "ann@example.com )bob@example.com"}
+    ]
+    assert addresses_in(" ;\n") == []
