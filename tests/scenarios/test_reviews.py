@@ -4,27 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from devstack.stack import Stack
 from devstack.story import Json, LocationInStory, Refused, Story, UserInStory, eventually, unique
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture
-def story(stack: Stack) -> Story:
-    return Story(stack)
-
-
-@pytest.fixture
-def acme(story: Story) -> LocationInStory:
-    return story.location("Acme")
-
-
-@pytest.fixture
-def ann(acme: LocationInStory) -> UserInStory:
-    user = acme.user(name="Ann Archer")
-    user.connect()
-    return user
 
 
 def review(acme: LocationInStory, **changed: object) -> Json:

@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
 import pytest
 
-from devstack.stack import Stack
 from devstack.story import LocationInStory, Story, UserInStory, eventually, unique
-from workflows import temporal
-from workflows.values import ReconcileInput
+from tests.scenarios.accounts import Reconcile, lead
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture
-def story(stack: Stack) -> Story:
-    return Story(stack)
-
-
-@pytest.fixture
-def acme(story: Story) -> LocationInStory:
-    return story.location("Acme")
-
-
-@pytest.fixture
-def ann(acme: LocationInStory) -> UserInStory:
-    user = acme.user(name="Ann Archer")
-    user.connect()
-    return user
-
-
-def lead(acme: LocationInStory) -> Any:
-    return acme.contact("Lea Lead", f"{unique('lea')}@lead.example")
-
-
-def reconcile(stack: Stack) -> None:
-    """The schedule's next walk, now, over all accounts however fresh their last look is."""
-
-    async def walk() -> None:
-        client = await temporal.connect(stack.settings)
-        await client.execute_workflow(
-            "ReconcileWorkflow",
-            ReconcileInput(interval_s=0),
-            id=unique("reconcile"),
-            task_queue=stack.settings.temporal_task_queue,
-        )
-
-    asyncio.run(walk())
 
 
 def test_s1_connecting_shows_the_address_its_state_and_a_watch(ann: UserInStory) -> None:
@@ -160,7 +121,7 @@ def test_s31_mail_that_leaves_spam_syncs_and_drafts_never_do(
 
 
 def test_i1_a_lost_push_is_found_by_reconciliation(
-    story: Story, acme: LocationInStory, ann: UserInStory, stack: Stack
+    story: Story, acme: LocationInStory, ann: UserInStory, reconcile: Reconcile
 ) -> None:
     lea = lead(acme)
     eventually(lambda: ann.account()["last_synced_at"], "a first sync")
@@ -169,7 +130,7 @@ def test_i1_a_lost_push_is_found_by_reconciliation(
         (gmail_id,) = story.mail_from(lea.email, ann.mailbox, "Unannounced").values()
     finally:
         story.gmail.behaviour(push_lose_rate=0.0)
-    reconcile(stack)
+    reconcile()
     assert lea.message("Unannounced")["gmail"][0]["gmail_id"] == gmail_id
 
 
