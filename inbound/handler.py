@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import structlog
 from aiosmtpd.smtp import Envelope, Session
@@ -138,6 +139,7 @@ class Handler:
         if self._strictness == "off":
             return None
         peer = _peer(session)
+        trusted = is_among(peer, self._trusted)
 
         def look() -> Authentication:
             return authenticate(
@@ -146,14 +148,14 @@ class Handler:
                 peer=peer,
                 helo=session.host_name or "",
                 mail_from="" if envelope.mail_from in NULL_SENDER else str(envelope.mail_from),
-                trusted=is_among(peer, self._trusted),
+                trusted=trusted,
             )
 
         try:
             running = asyncio.get_running_loop().run_in_executor(self._lookups, look)
             return await asyncio.wait_for(running, LOOKUPS_S)
         except TimeoutError:
-            return UNKNOWN
+            return replace(UNKNOWN, trusted=trusted, peer=peer)
 
 
 def _mailboxes(envelope: Envelope) -> list[Mailbox]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inbound import lookups
+from inbound import handler, lookups
 from tests.inbound.listening import Door, open_door
 from tests.inbound.name_server import NameServer, Signer, serving
 
@@ -191,6 +191,16 @@ def test_s16_this_machine_is_trusted_by_default_and_no_dns_is_asked(
         assert door.give(ANNS, door.address)[0] == 250
         assert door.kept()[0].authentication["trusted"] is True
     assert names.asked == []
+
+
+def test_s16_a_trusted_peers_mail_is_taken_also_where_the_look_ups_take_too_long(
+    doors: dict[str, Door], database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "LOOKUPS_S", 0.0)
+    with open_door(database, tmp_path) as door:
+        assert door.give(ANNS, door.address)[0] == 250
+        assert door.kept()[0].authentication["conclusion"] == "trusted"
+    assert doors["aligned"].give(ANNS, doors["aligned"].address)[0] == 451
 
 
 CHECKS: list[Callable[[bytes], bytes]] = [
