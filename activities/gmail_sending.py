@@ -91,15 +91,21 @@ class GmailSender:
         """
         one = self._open(message_id)
         try:
+            return self._withdrawn(one)
+        except Overtaken:
+            return Next(Way.WAIT, now() + OVERTAKEN_PAUSE, "another try of it goes on")
+
+    def _withdrawn(self, one: _Try) -> Next:
+        try:
             one.take_back()
             return one.read_back() if one.has_left else Next(Way.WAIT, now(), "its draft is taken back")
         except _Unaccounted:
             return one.unaccounted()
         except _DEAD:
+            if one.has_left:
+                return one.record(None)
             one.forget_draft()  # it was never asked to be sent; what may lie there is a draft
             return Next(Way.WAIT, now(), "its draft is out of reach")
-        except Overtaken:
-            return Next(Way.WAIT, now() + OVERTAKEN_PAUSE, "another try of it goes on")
 
     def _open(self, message_id: str) -> _Try:
         with self._database.session() as session:

@@ -276,6 +276,19 @@ def test_s27_a_discarded_mail_that_had_left_says_so(ann: Desk, control: GmailCon
     assert (len(ann.in_sent(title)), ann.delivered(title)) == (1, 1)
 
 
+def test_s27_a_discarded_mail_whose_draft_somebody_deleted_stays_discarded(
+    ann: Desk, control: GmailControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(monkeypatch)
+    message_id = ann.queue(title := subject())
+    hold(ann, control, message_id, drop="before")
+    (draft,) = ann.drafts(title)
+    control.move(ann.mailbox, draft["id"], "nowhere")
+    discard(ann, message_id)
+    assert ann.settle(message_id) == MessageStatus.CANCELLED
+    assert (ann.in_sent(title), ann.delivered(title)) == ([], 0)
+
+
 def hold(ann: Desk, control: GmailControl, message_id: str, *, drop: str) -> None:
     """Gmail goes away while the mail is sent, so it is shown as unknown."""
     control.fault("gmail.users.drafts.send", drop=drop)
