@@ -14,7 +14,7 @@ from temporalio import activity
 from activities.beating import beating, beating_alongside
 from crm import campaigns, erasure, expiry, inbound_mails, outbound, review_views, webhooks
 from models.columns import now
-from storage.blobs import Blobs
+from storage.blobs import Blobs, BlobStoreAway
 from storage.database import Database
 from workflows.commands import Commands
 
@@ -78,13 +78,16 @@ class Sweeping:
             )
 
     def _remove_doomed(self) -> None:
-        """Blobs of erased mail whose removal was cut short (S29)."""
-        with self._database.session() as session:
-            keys = erasure.doomed(session, before=now() - LOST_AFTER)
-            if keys:
-                self._blobs.delete(keys)
-                erasure.forget(session, keys)
-                log.warning("doomed_blobs_removed", blobs=len(keys))
+        """Blobs of erased mail whose removal was cut short (S29); where the store fails, the next sweep tries."""
+        try:
+            with self._database.session() as session:
+                keys = erasure.doomed(session, before=now() - LOST_AFTER)
+                if keys:
+                    self._blobs.delete(keys)
+                    erasure.forget(session, keys)
+                    log.warning("doomed_blobs_removed", blobs=len(keys))
+        except BlobStoreAway as error:
+            log.error("doomed_blobs_stay", error=type(error.__cause__).__name__)
 
 
 @dataclass(frozen=True, slots=True)

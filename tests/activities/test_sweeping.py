@@ -15,7 +15,7 @@ from models.columns import now
 from models.erasure import DoomedBlob
 from models.ids import new_id
 from models.states import ReviewState
-from storage.blobs import BlobMissing, Blobs
+from storage.blobs import BlobMissing, Blobs, BlobStoreAway
 from storage.database import Database
 from tests.api.running import RecordedCommands
 from workflows.commands import Commands
@@ -62,6 +62,22 @@ async def test_s29_blobs_that_a_crash_left_behind_are_removed(sweep: Sweep) -> N
     assert sweep.blobs.get(fresh) == b"fresh", "whoever erased it removes it just now"
     with sweep.database.session() as session:
         assert erasure.doomed(session) == [fresh]
+    sweep.database.close()
+
+
+async def test_a_blob_store_that_fails_does_not_fail_the_sweep(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = sweep.doomed(b"old", LONG_AGO)
+
+    def fails(_: object) -> None:
+        raise BlobStoreAway("no rights") from PermissionError()
+
+    with monkeypatch.context() as away:
+        away.setattr(sweep.blobs, "delete", fails)
+        await sweep.sweeping.restart_lost()
+    with sweep.database.session() as session:
+        assert erasure.doomed(session) == [key]
     sweep.database.close()
 
 
