@@ -87,7 +87,7 @@ def _given_up(session: Session, message: Message, limits: Limits) -> Next:
     followers = _followers(session, message, limits)
     if message.status == MessageStatus.CANCELLED and _may_have_a_draft(message):
         account = session.get_one(Account, message.account_id)
-        if account.state in SENDING_STATES:
+        if account.state in SENDING_STATES or account.state == AccountState.PAUSED:
             return Next(Way.WITHDRAW, wake=followers)
     return Next(Way.DONE, wake=followers)
 

@@ -26,7 +26,7 @@ from devstack.stack import Stack
 from gmail.errors import GoogleError
 from gmail.mailbox import Mailbox
 from models import Account
-from models.states import MessageStatus
+from models.states import AccountState, MessageStatus
 from tests.activities.sender import Desk, WorkerDied, desk
 
 pytestmark = pytest.mark.servers
@@ -268,6 +268,20 @@ def test_s27_a_discarded_mail_leaves_no_draft_behind(ann: Desk, control: GmailCo
     assert (ann.in_sent(title), ann.delivered(title), ann.drafts(title)) == ([], 0, [])
 
 
+def test_s4_a_discarded_mail_leaves_no_draft_in_a_mailbox_that_was_switched_away_from(
+    ann: Desk, control: GmailControl
+) -> None:
+    message_id = ann.queue(title := subject())
+    hold(ann, control, message_id, drop="before")
+    discard(ann, message_id)
+    set_state(ann, AccountState.PAUSED)
+    try:
+        assert ann.settle(message_id) == MessageStatus.CANCELLED
+    finally:
+        set_state(ann, AccountState.ACTIVE)
+    assert ann.drafts(title) == []
+
+
 def test_s27_a_discarded_mail_that_had_left_says_so(ann: Desk, control: GmailControl) -> None:
     message_id = ann.queue(title := subject())
     hold(ann, control, message_id, drop="after")
@@ -298,6 +312,11 @@ def hold(ann: Desk, control: GmailControl, message_id: str, *, drop: str) -> Non
     with pytest.raises(GoogleError):
         ann.step(message_id, attempt=gmail_sending.HELD_AFTER_ATTEMPTS)
     assert ann.message(message_id).status == MessageStatus.HELD
+
+
+def set_state(ann: Desk, state: AccountState) -> None:
+    with ann.database.session() as session:
+        session.get_one(Account, ann.account_id).state = state
 
 
 def discard(ann: Desk, message_id: str) -> None:
