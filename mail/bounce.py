@@ -203,11 +203,6 @@ def _says_success(mail: Mail) -> bool:
     return bool(actions) and all(action.startswith(("deliver", "relay", "expand")) for action in actions)
 
 
-def is_delivery_receipt(mail: Mail) -> bool:
-    """A report (RFC 3464) that the mail did arrive."""
-    return bool(mail.delivery_status) and _says_success(mail)
-
-
 def _from_headers(mail: Mail) -> Bounce:
     """What a notice's header alone tells (format=metadata)."""
     failed = addresses_in(", ".join(mail.headers.get_all("x-failed-recipients")))

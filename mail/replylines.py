@@ -166,12 +166,6 @@ def _heads(phrase: str) -> tuple[str, ...]:
     return (phrase, phrase.split(":", 1)[0].strip(), phrase.split("/", 1)[0].strip())
 
 
-def is_original_message(line: str) -> bool:
-    """The line above a reply's quoted mail: "-----Ursprüngliche Nachricht-----"."""
-    phrase = dashed_phrase(line)
-    return phrase is not None and _names_original(phrase)
-
-
 def is_forward_marker(line: str) -> bool:
     """The line above a forwarded mail: "---------- Forwarded message ---------", "Begin forwarded
     message:".
