@@ -217,7 +217,7 @@ def _read_short(raw: bytes) -> tuple[str, dict[str, str]]:
 
 
 def _read_parameters(raw: bytes) -> tuple[str, dict[str, str]]:
-    text = raw.decode("ascii") if raw.isascii() else decode(raw)[0]
+    text = clean(raw.decode("ascii") if raw.isascii() else decode(raw)[0])
     head, _, _ = text.partition(";")
     parameters: dict[str, str] = {}
     if len(head) == len(text):

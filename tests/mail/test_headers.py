@@ -234,3 +234,8 @@ def test_headers_from_gmail_metadata() -> None:
     assert mail.parts_info[0][1]["report-type"] == "delivery-status"
     assert mail.text is None
     assert mail.html is None
+
+
+def test_a_nul_in_the_name_of_a_parameter_is_left_out() -> None:
+    value, parameters = read_parameters(b"multipart/re\x00port; rep\x00ort-type=delivery-status")
+    assert (value, parameters) == ("multipart/report", {"report-type": "delivery-status"})
