@@ -20,6 +20,8 @@ MAX_LOOKED = 500
 """Lines of one body that are looked at as who-wrote lines; mail has a few, a log with colons may have
 thousands.
 """
+MAX_OPENING = 3_000
+"""Lines of one body that are looked at as the start of a forward or of a header block."""
 
 _QUOTING = frozenset(">|&\ufeff")
 _ENDING = frozenset(":：-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
@@ -41,7 +43,7 @@ def marks_of(body: BodyLines) -> str:
     """One letter a line: `e` blank, `m` quoted, `s` who-wrote line, `h` hard splitter, `t` text."""
     lines = body.lines
     marks = ["t" if line else "e" for line in body.stripped]
-    looked = 0
+    looked = opening = 0
     quoted = attributed = False
     for at in body.telling:
         line, stripped = lines[at], body.stripped[at]
@@ -57,7 +59,11 @@ def marks_of(body: BodyLines) -> str:
         ending = last in _ENDING
         # A lone dash opens nothing (patches are full of them); an asterisk may stand before a label.
         dashed = first in DASHES and (first in "*>" or stripped[1:2] in DASHES)
-        if (labelled or dashed or ending or (colon < 0 and "：" in stripped)) and splitter(lines, at):
+        may_open = opening < MAX_OPENING and (
+            labelled or dashed or ending or (colon < 0 and "：" in stripped)
+        )
+        opening += may_open
+        if may_open and splitter(lines, at):
             marks[at] = "h"
             above = at - 2 if at > 1 and marks[at - 1] == "e" else at - 1
             if above >= 0 and marks[above] == "t" and introduces_block(lines[above]):
