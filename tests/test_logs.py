@@ -16,12 +16,17 @@ MAIL = "Dear Bob, the price is secret"
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
+def _as_a_new_process() -> Iterator[None]:
+    """Without what servers of earlier tests set up for the loggers of this process."""
+    loggers = [logging.getLogger(name) for name in (None, "uvicorn", "uvicorn.error")]
+    before = [(one, list(one.handlers), one.level, one.propagate) for one in loggers]
+    for one in loggers[1:]:
+        one.handlers[:], one.propagate = [], True
+        one.setLevel(logging.NOTSET)
     yield
-    root.handlers[:] = before
-    root.setLevel(level)
+    for one, handlers, level, propagate in before:
+        one.handlers[:], one.propagate = handlers, propagate
+        one.setLevel(level)
     structlog.reset_defaults()
 
 

@@ -105,7 +105,7 @@ def compare(world: World) -> None:
     for person in world.people:
         _compare_sent(world, person)
     for contact in world.contacts.values():
-        shown = Counter(message["id"] for message in contact.in_conversation())
+        shown = Counter(message["id"] for message in world.patient(contact.in_conversation))
         assert set(shown.values()) <= {1}, f"{contact.email} is shown a message twice"
         owned = {row[0] for row in kept.messages if row[2] == contact.id}
         assert set(shown) == owned, f"the conversation of {contact.email} does not show what it has"

@@ -121,7 +121,6 @@ def connecting_reauthorization_required(scene: Scene) -> None:
 
 def connecting_disconnected(scene: Scene) -> None:
     scene.connecting()
-    scene.story.gmail.clear_faults()
     disconnect(scene.ann)
 
 
