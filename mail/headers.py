@@ -9,6 +9,7 @@ import binascii
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from mail.charsets import clean, codec_name, decode
@@ -16,6 +17,8 @@ from mail.charsets import clean, codec_name, decode
 MAX_FIELDS = 2_000
 MAX_VALUE_BYTES = 262_144
 MAX_PARAMETERS = 64
+MAX_WORDS = 3_000
+"""Encoded words of one value that are decoded."""
 # Most mails write the same few values; those of this length are remembered.
 _SHORT = 60
 
@@ -124,14 +127,14 @@ def _unfold(value: bytes) -> bytes:
 
 
 def decode_words(text: str) -> str:
-    """Text with its RFC 2047 encoded words decoded; neighbours of one charset are joined before decoding,
-    since senders cut characters in two."""
+    """Text with its RFC 2047 encoded words decoded, the first `MAX_WORDS` of them; neighbours of one charset are
+    joined before decoding, since senders cut characters in two."""
     text = _GAP.sub(r"\1", text)
     out: list[str] = []
     pending: list[bytes] = []
     charset = ""
     position = 0
-    for match in _WORD.finditer(text):
+    for match in islice(_WORD.finditer(text), MAX_WORDS):
         if match.start() > position or (pending and match[1].lower() != charset):
             if pending:
                 out.append(_decode_word_bytes(b"".join(pending), charset))
@@ -154,9 +157,16 @@ def _word_bytes(encoding: str, payload: str) -> bytes:
 
 
 def _decode_word_bytes(data: bytes, charset: str) -> str:
+    return (_decode_short_word if len(data) <= _SHORT else _decode_word)(data, charset)
+
+
+def _decode_word(data: bytes, charset: str) -> str:
     text = decode(data, charset)[0]
     # A decoded line break would let a value look like two fields.
     return text.replace("\r", " ").replace("\n", " ") if "\n" in text or "\r" in text else text
+
+
+_decode_short_word = lru_cache(maxsize=4096)(_decode_word)
 
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")

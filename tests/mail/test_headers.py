@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mail.charsets import codec_name, decode
-from mail.headers import MAX_FIELDS, decode_base64, decode_words, read_fields, read_parameters
+from mail.headers import MAX_FIELDS, MAX_WORDS, decode_base64, decode_words, read_fields, read_parameters
 from mail.message import Headers
 from mail.parse import parse, parse_headers
 
@@ -239,3 +239,8 @@ def test_headers_from_gmail_metadata() -> None:
 def test_a_nul_in_the_name_of_a_parameter_is_left_out() -> None:
     value, parameters = read_parameters(b"multipart/re\x00port; rep\x00ort-type=delivery-status")
     assert (value, parameters) == ("multipart/report", {"report-type": "delivery-status"})
+
+
+def test_a_flood_of_encoded_words_is_decoded_up_to_a_cap() -> None:
+    decoded = decode_words("=?utf-8?q?=C3=A9?= x " * (MAX_WORDS + 10))
+    assert (decoded.count("é"), decoded.count("=C3=A9")) == (MAX_WORDS, 10)
