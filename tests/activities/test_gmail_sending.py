@@ -65,7 +65,11 @@ def ann(
     gmail_stack: Stack, control: GmailControl, module_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("blobs")
-    with desk(module_database, gmail_stack.settings, control, folder, "ann@gmail.com") as opened:
+    # Hundreds of cases are more than a day's 500 recipients.
+    limits = Limits(consumer=10_000, window=timedelta(hours=24))
+    with desk(
+        module_database, gmail_stack.settings, control, folder, "ann@gmail.com", limits=limits
+    ) as opened:
         yield opened
 
 

@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from devstack.stack import Stack
-from devstack.story import Story
+from devstack.story import Refused, Story
 from tests.model import traces
 from tests.model.comparing import compare, settle
 from tests.model.life import DEEDS, Life
-from tests.model.people import World
+from tests.model.people import PATIENCE_S, World
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
@@ -55,6 +56,19 @@ class Told:
     took_s: dict[str, float]
 
 
+def begun(stack: Stack, name: str) -> World:
+    """A world; begun anew, in another location, where another life has killed a part of the stack meanwhile."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return World(stack, name)
+        except (httpx.TransportError, Refused) as error:
+            refused = isinstance(error, Refused) and error.status < 500
+            if refused or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
 def one_life(stack: Stack, number: int, deeds: int, kills: float) -> Told:
     """Live, settle, compare."""
     seed = f"{SEED}/{number}"
@@ -62,7 +76,7 @@ def one_life(stack: Stack, number: int, deeds: int, kills: float) -> Told:
     wrong = None
     began = time.monotonic()
     try:
-        with World(stack, f"life{number}") as world:
+        with begun(stack, f"life{number}") as world:
             life = Life(world, seed, stack=stack, kills=kills)
             try:
                 life.live(deeds)
