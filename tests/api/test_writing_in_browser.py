@@ -49,7 +49,10 @@ def test_s11_writing_to_a_contact(running: RunningApi, tenant: Tenant, page: Pag
 
     page.get_by_text("Cc, Bcc").click()
     cc = page.get_by_label("Cc", exact=True)
+    place = page.get_by_label("Subject").bounding_box()
     cc.press_sequentially("x@y.example, lind")
+    expect(page.get_by_role("button", name="Lea Lindqvist")).to_be_visible()
+    assert page.get_by_label("Subject").bounding_box() == place, "a list that opens and closes moves nothing"
     page.get_by_role("button", name="Lea Lindqvist").click()
     expect(cc).to_have_value("x@y.example, lea@client.example")
     page.get_by_label("Subject").fill("Our offer")
