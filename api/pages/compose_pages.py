@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Query, UploadFile
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from sqlmodel import Session
 
 from api.context import Context, ContextOf
 from api.pages.rendering import render
 from api.pages.signing_in import Acting, SignedIn, Visitor
-from api.pages.writing import html_of, leaves_at, new_message
+from api.pages.writing import WrittenForm, html_of, leaves_at, new_message
 from api.problems import Problem
 from api.routes import messages as message_calls
 from api.routes.contacts import contact_of
@@ -77,13 +77,8 @@ def compose_page(
 def send(
     visitor: Acting,
     context: ContextOf,
-    to: Annotated[str, Form(max_length=20_000)],
-    text: Annotated[str, Form(max_length=1_000_000)],
-    subject: Annotated[str, Form(max_length=1000)] = "",
-    cc: Annotated[str, Form(max_length=20_000)] = "",
-    bcc: Annotated[str, Form(max_length=20_000)] = "",
+    written: WrittenForm,
     send_at: Annotated[str, Form(max_length=100)] = "",
-    files: Annotated[list[UploadFile] | None, File()] = None,
 ) -> Response:
     """Hand the mail over and go to its conversation, where it can be taken back for some seconds."""
     chosen = _moment(send_at)
@@ -91,13 +86,8 @@ def send(
         tracked = _tracked(session, visitor)
     mail = new_message(
         visitor.user_id,
-        to=to,
-        cc=cc,
-        bcc=bcc,
-        subject=subject,
-        text=text,
-        html=html_of(text) if tracked else None,
-        files=files or (),
+        written,
+        html=html_of(written.text) if tracked else None,
         send_at=leaves_at(context, chosen),
     )
     _need_a_contact(context, visitor, [person.email for person in (*mail.to, *mail.cc, *mail.bcc)])

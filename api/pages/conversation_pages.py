@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Form, Query, Request, UploadFile
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session, select
 from starlette.responses import StreamingResponse
@@ -15,7 +15,7 @@ from api.downloads import attachment_response
 from api.pages.bodies import MailBody, body_of
 from api.pages.rendering import HEADERS, render
 from api.pages.signing_in import Acting, SignedIn, Visitor
-from api.pages.writing import leaves_at, new_message
+from api.pages.writing import WrittenForm, leaves_at, new_message
 from api.problems import not_found
 from api.routes import messages as message_calls
 from api.routes.messages import attachment_bytes, message_of
@@ -150,25 +150,15 @@ def reply(
     conversation_id: str,
     visitor: Acting,
     context: ContextOf,
-    to: Annotated[str, Form(max_length=20_000)],
-    text: Annotated[str, Form(max_length=1_000_000)],
-    subject: Annotated[str, Form(max_length=1000)] = "",
-    cc: Annotated[str, Form(max_length=20_000)] = "",
-    bcc: Annotated[str, Form(max_length=20_000)] = "",
+    written: WrittenForm,
     message_id: Annotated[str, Form(max_length=100)] = "",
-    files: Annotated[list[UploadFile] | None, File()] = None,
 ) -> Response:
     """Send an answer; the page shows at once what becomes of it."""
     with context.database.session() as session:
         _conversation(session, visitor, conversation_id)
     mail = new_message(
         visitor.user_id,
-        to=to,
-        cc=cc,
-        bcc=bcc,
-        subject=subject,
-        text=text,
-        files=files or (),
+        written,
         reply_to_message_id=message_id or None,
         send_at=leaves_at(context, None),
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import getaddresses
 from html import escape
+from typing import Annotated
 
-from fastapi import UploadFile
+from fastapi import Depends, File, Form, UploadFile
 from pydantic import ValidationError
 
 from api.context import Context
@@ -21,25 +23,46 @@ UNDO_S = 10.0
 _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]']")
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The fields that each form for a mail has, as they were typed."""
+
+    to: str
+    cc: str
+    bcc: str
+    subject: str
+    text: str
+    files: Sequence[UploadFile]
+
+
+def _written(
+    to: Annotated[str, Form(max_length=20_000)],
+    text: Annotated[str, Form(max_length=1_000_000)],
+    subject: Annotated[str, Form(max_length=1000)] = "",
+    cc: Annotated[str, Form(max_length=20_000)] = "",
+    bcc: Annotated[str, Form(max_length=20_000)] = "",
+    files: Annotated[list[UploadFile] | None, File()] = None,
+) -> Written:
+    return Written(to=to, cc=cc, bcc=bcc, subject=subject, text=text, files=files or ())
+
+
+WrittenForm = Annotated[Written, Depends(_written)]
+
+
 def new_message(
     user_id: str,
+    written: Written,
     *,
-    to: str,
-    cc: str,
-    bcc: str,
-    subject: str,
-    text: str,
+    send_at: datetime,
     html: str | None = None,
-    files: Sequence[UploadFile] = (),
     reply_to_message_id: str | None = None,
-    send_at: datetime | None = None,
 ) -> NewMessage:
     """The mail that a form describes.
 
     Raises:
         Problem: 422, in words for the person who wrote it.
     """
-    if not text.strip():
+    if not written.text.strip():
         raise Problem(422, "invalid-request", "Write something first; the mail is empty.")
     attachments = [
         {
@@ -47,16 +70,16 @@ def new_message(
             "content_type": file.content_type or "application/octet-stream",
             "content_base64": base64.b64encode(file.file.read()).decode(),
         }
-        for file in files
+        for file in written.files
         if file.filename
     ]
     fields = {
         "user_id": user_id,
-        "to": addresses_in(to),
-        "cc": addresses_in(cc),
-        "bcc": addresses_in(bcc),
-        "subject": subject,
-        "text": text,
+        "to": addresses_in(written.to),
+        "cc": addresses_in(written.cc),
+        "bcc": addresses_in(written.bcc),
+        "subject": written.subject,
+        "text": written.text,
         "html": html,
         "reply_to_message_id": reply_to_message_id,
         "send_at": send_at,
