@@ -10,7 +10,7 @@ from gmail.client import Gmail
 from gmail.config import GoogleConfig
 from gmail.consent import Consent
 from gmail.keys import GoogleKeys
-from settings import Settings, SettingsError
+from settings import Settings
 from storage.blobs import Blobs
 from storage.database import Database
 from storage.encryption import Vault
@@ -37,11 +37,8 @@ class Environment:
         Raises:
             SettingsError: a key or an address cannot be used as it is.
         """
-        try:
-            vault = Vault(settings.token_encryption_keys.get_secret_value())
-            blobs = Blobs(settings.blob_url)
-        except ValueError as error:
-            raise SettingsError(str(error)) from None
+        vault = Vault(settings.token_encryption_keys.get_secret_value())
+        blobs = Blobs(settings.blob_url)
         database = Database(settings.database_url, pool_size=settings.database_pool_size)
         google = GoogleConfig.from_settings(settings)
         budget = SharedBudget(

@@ -22,7 +22,7 @@ from gmail.consent import Consent
 from gmail.keys import GoogleKeys
 from gmail.push import PushVerifier
 from gmail.transport import Http
-from settings import Settings, SettingsError
+from settings import Settings
 from storage.blobs import Blobs
 from storage.database import Database
 from storage.encryption import Vault
@@ -56,11 +56,8 @@ class Context:
         Raises:
             SettingsError: a key or an address cannot be used as it is.
         """
-        try:
-            vault = Vault(settings.token_encryption_keys.get_secret_value())
-            blobs = Blobs(settings.blob_url)
-        except ValueError as error:
-            raise SettingsError(str(error)) from None
+        vault = Vault(settings.token_encryption_keys.get_secret_value())
+        blobs = Blobs(settings.blob_url)
         google = GoogleConfig.from_settings(settings)
         http = Http()
         keys = GoogleKeys(google.certs_uri, http)

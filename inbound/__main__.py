@@ -30,10 +30,7 @@ async def run(config: settings.Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     lookups.use_servers(config.smtp_inbound_dns_servers)
-    try:
-        blobs = Blobs(config.blob_url)
-    except ValueError as error:
-        raise settings.SettingsError(str(error)) from None
+    blobs = Blobs(config.blob_url)
     database = Database(config.database_url, pool_size=CONNECTIONS)
     try:
         commands = Commands(await temporal.connect(config, lazy=True), config.temporal_task_queue)

@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
+from settings import SettingsError
+
 
 class BlobMissing(Exception):
     """A blob that a row points at is not in the store."""
@@ -39,7 +41,7 @@ class Blobs:
         """Take `BLOB_STORE_URL`.
 
         Raises:
-            ValueError: it leads to no store, or to a folder that cannot be made.
+            SettingsError: it leads to no store, or to a folder that cannot be made.
         """
         try:
             parts = urlsplit(url)
@@ -47,7 +49,7 @@ class Blobs:
                 Path(unquote(parts.path)).mkdir(parents=True, exist_ok=True)
             self._store: ObjectStore = from_url(url)
         except (BaseError, OSError, ValueError) as error:
-            raise ValueError(
+            raise SettingsError(
                 "BLOB_STORE_URL cannot be used "
                 f"({str(error).splitlines()[0]}): set file:///folder, s3://bucket or gs://bucket"
             ) from None

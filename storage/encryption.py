@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from settings import SettingsError
+
 
 class DecryptionError(Exception):
     """A stored secret fits none of TOKEN_ENCRYPTION_KEYS: the key that encrypted it is missing there."""
@@ -16,18 +18,18 @@ class Vault:
         """Take `TOKEN_ENCRYPTION_KEYS`: Fernet keys, comma-separated.
 
         Raises:
-            ValueError: where no key is given or one is no Fernet key.
+            SettingsError: where no key is given or one is no Fernet key.
         """
         parts = [key.strip() for key in keys.split(",") if key.strip()]
         if not parts:
-            raise ValueError(
+            raise SettingsError(
                 "TOKEN_ENCRYPTION_KEYS is empty: set one Fernet key (32 bytes, URL-safe base64), "
                 "or start the system with `make up`, which generates one"
             )
         try:
             self._fernet = MultiFernet([Fernet(key) for key in parts])
         except ValueError:
-            raise ValueError(
+            raise SettingsError(
                 "TOKEN_ENCRYPTION_KEYS holds something that is no Fernet key: set keys of 32 bytes in "
                 "URL-safe base64, separated by commas"
             ) from None

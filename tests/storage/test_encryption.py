@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.fernet import Fernet
 
+from settings import SettingsError
 from storage.encryption import DecryptionError, Vault
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -27,7 +28,7 @@ def test_keys_rotate_the_first_encrypts_and_all_decrypt() -> None:
 
 @pytest.mark.parametrize("keys", ["", " , ", "not-a-key"])
 def test_a_wrong_key_says_what_to_do_and_shows_nothing(keys: str) -> None:
-    with pytest.raises(ValueError, match="TOKEN_ENCRYPTION_KEYS") as refused:
+    with pytest.raises(SettingsError, match="TOKEN_ENCRYPTION_KEYS") as refused:
         Vault(keys)
     assert "not-a-key" not in str(refused.value)
     assert NEW not in repr(Vault(NEW))
