@@ -1,12 +1,17 @@
 """`python -m mail FILE...`: the value and the classification of mails, one JSON object a line, in their order.
 
-`-` reads paths from standard input, one a line. A file that cannot be read gives a line that says so.
+`-` reads paths from standard input, one a line. A file that cannot be read gives a line that says so. Many files at
+a time are shared out to the cores.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,9 @@ from mail.parse import parse
 from mail.sanitise import safe_html
 
 USAGE = "usage: python -m mail FILE...   (- reads paths from standard input)\n"
+MANY = 64
+"""From so many files at a time on, starting processes for them pays."""
+PROCESSES = min(os.cpu_count() or 1, 8)
 
 
 def describe(file: str, mail: Mail) -> dict[str, Any]:
@@ -79,15 +87,44 @@ def _read(file: str) -> dict[str, Any]:
     return describe(file, parse(raw))
 
 
-def _paths(arguments: list[str]) -> Iterator[str]:
-    for argument in arguments:
-        if argument == "-":
-            for line in sys.stdin.buffer:
-                path = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
-                if path:
-                    yield path
+def _line(file: str) -> bytes:
+    value = _read(file)
+    value["file"] = file.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return to_json(value) + b"\n"
+
+
+@cache
+def _processes() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(PROCESSES)
+
+
+def _lines(files: list[str]) -> Iterable[bytes]:
+    """The lines of files, in their order."""
+    if len(files) < MANY or PROCESSES == 1:
+        return map(_line, files)
+    return _processes().map(_line, files, chunksize=16)
+
+
+def _batches(arguments: list[str]) -> Iterator[list[str]]:
+    """The paths, as many at a time as there are: whoever writes one to us and waits for its line gets it."""
+    for is_standard_input, named in groupby(arguments, "-".__eq__):
+        if is_standard_input:
+            yield from _batches_from_standard_input()
         else:
-            yield argument
+            yield list(named)
+
+
+def _batches_from_standard_input() -> Iterator[list[str]]:
+    rest = b""
+    while read := os.read(sys.stdin.fileno(), 65_536):
+        *lines, rest = (rest + read).split(b"\n")
+        yield _paths(lines)
+    yield _paths([rest])
+
+
+def _paths(lines: list[bytes]) -> list[str]:
+    paths = [line.decode("utf-8", "surrogateescape").rstrip("\r") for line in lines]
+    return [path for path in paths if path]
 
 
 def main(arguments: list[str]) -> int:
@@ -96,11 +133,10 @@ def main(arguments: list[str]) -> int:
         (sys.stdout if arguments else sys.stderr).write(USAGE)
         return 0 if arguments else 2
     out = sys.stdout.buffer
-    for path in _paths(arguments):
-        value = _read(path)
-        value["file"] = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        out.write(to_json(value) + b"\n")
-        out.flush()
+    for files in _batches(arguments):
+        for line in _lines(files):
+            out.write(line)
+            out.flush()
     return 0
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mail.__main__ import MANY
 from mail.compose import OutgoingFile, compose
 from mail.message import Address
 
@@ -100,6 +101,31 @@ def test_paths_from_standard_input(tmp_path: Path) -> None:
     code, lines = run("-", stdin="\n".join(map(str, paths)).encode())
     assert code == 0
     assert [line["subject"] for line in lines] == ["0", "1", "2"]
+
+
+def test_many_files_come_in_their_order(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.eml" for number in range(2 * MANY)]
+    for number, path in enumerate(paths[1:], 1):
+        path.write_bytes(f"Subject: {number}\n\n{'x' * (number % 7) * 10_000}".encode())
+    named = list(map(str, paths))
+    for code, lines in (run(*named), run("-", stdin="\r\n".join(named).encode())):
+        assert code == 0
+        assert [line["file"] for line in lines] == named
+        assert [line["subject"] for line in lines] == ["", *map(str, range(1, 2 * MANY))]
+        assert lines[0]["problems"] == ["file cannot be read: FileNotFoundError"]
+
+
+def test_who_writes_a_path_and_waits_gets_its_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mail", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for subject in ("one", "two"):
+            path = tmp_path / subject
+            path.write_bytes(f"Subject: {subject}\n\n".encode())
+            process.stdin.write(f"{path}\n".encode())
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["subject"] == subject
 
 
 def test_without_a_file_it_says_how_to_use_it() -> None:
