@@ -264,6 +264,7 @@ def waiting_of(session: Session, user_id: str) -> list[str]:
             .where(
                 Message.user_id == user_id,
                 Message.direction == Direction.OUTBOUND,
+                col(Message.campaign_id).is_(None),
                 col(Message.status).in_(
                     [
                         MessageStatus.QUEUED,
@@ -280,25 +281,29 @@ def waiting_of(session: Session, user_id: str) -> list[str]:
 
 
 def overdue(session: Session, before: datetime, limit: int = 500) -> list[str]:
-    """Messages that should have moved by `before`: their workflow was never started or was lost."""
+    """Messages that should have moved by `before`: their workflow was never started or was lost.
+
+    Held ones of which nobody knows yet whether they left are among them, for Gmail is asked again and again.
+    """
+    to_leave = col(Message.status).in_(
+        [
+            MessageStatus.QUEUED,
+            MessageStatus.SENDING,
+            MessageStatus.SCHEDULED,
+            MessageStatus.WAITING_FOR_LIMIT,
+        ]
+    ) & (col(Message.leaves_at) < before)
+    to_be_found = (col(Message.status) == MessageStatus.HELD) & col(Message.send_asked_at).is_not(None)
     return list(
         session.exec(
             select(Message.id)
             .where(
                 Message.direction == Direction.OUTBOUND,
                 col(Message.campaign_id).is_(None),
-                col(Message.status).in_(
-                    [
-                        MessageStatus.QUEUED,
-                        MessageStatus.SENDING,
-                        MessageStatus.SCHEDULED,
-                        MessageStatus.WAITING_FOR_LIMIT,
-                    ]
-                ),
+                to_leave | to_be_found,
                 col(Message.updated_at) < before,
-                col(Message.leaves_at) < before,
             )
-            .order_by(col(Message.created_at))
+            .order_by(col(Message.leaves_at).nulls_last(), col(Message.created_at))
             .limit(limit)
         )
     )

@@ -151,7 +151,9 @@ class Commands:
 
     async def message_changed(self, message_id: str) -> None:
         """The message's row was changed (cancelled, resolved, its place or account moved): look again."""
-        await self._signal(f"message/{message_id}", "changed")
+        await self._tell(
+            "SendMessageWorkflow", f"message/{message_id}", MessageInput(message_id=message_id), "changed"
+        )
 
     async def mark_read(self, message_id: str) -> None:
         """A message was marked read or unread here: its copies in Gmail follow (S24)."""

@@ -107,3 +107,18 @@ def test_s26_a_mail_that_cannot_leave_for_want_of_consent_keeps_nobody_waiting(q
         session.get_one(Account, queue.account.id).state = AccountState.ACTIVE
     assert queue.asks(third).way is Way.GMAIL
     assert queue.asks(second).way is Way.WAIT
+
+
+def test_s27_the_sweep_finds_a_held_mail_only_where_gmail_can_still_tell_what_became_of_it(
+    queue: Queue,
+) -> None:
+    asked, never_begun = queue.mail(), queue.mail()
+    with queue.crm.database.session() as session:
+        for message_id in (asked, never_begun):
+            message = session.get_one(Message, message_id)
+            message.status, message.leaves_at = MessageStatus.HELD, None
+        session.get_one(Message, asked).send_asked_at = now()
+    with queue.crm.database.session() as session:
+        overdue = outbound.overdue(session, now() + timedelta(minutes=1))
+    assert asked in overdue
+    assert never_begun not in overdue

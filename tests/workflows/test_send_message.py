@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from workflows.commands import Commands
 from workflows.send_message import SendMessageWorkflow
 from workflows.values import MessageInput, SendStep
 
@@ -116,4 +117,20 @@ async def test_s27_a_step_that_fails_never_ends_the_message(temporal_env: Workfl
 async def test_those_whose_place_moved_forward_are_told(temporal_env: WorkflowEnvironment) -> None:
     steps = Steps([lambda: SendStep(kind="done", wake=["msg_that_has_ended"])], [])
     await run(temporal_env, steps)
+    assert steps.asked == ["prepare"]
+
+
+async def test_a_message_whose_workflow_was_lost_is_started_by_whatever_wakes_it(
+    temporal_env: WorkflowEnvironment,
+) -> None:
+    queue = str(uuid.uuid4())
+    steps = Steps([done], [])
+    async with Worker(
+        temporal_env.client,
+        task_queue=queue,
+        workflows=[SendMessageWorkflow],
+        activities=[steps.prepare_to_leave, steps.leave],
+    ):
+        await Commands(temporal_env.client, queue).message_changed(queue)
+        await temporal_env.client.get_workflow_handle(f"message/{queue}").result()
     assert steps.asked == ["prepare"]
