@@ -53,6 +53,7 @@ class Steps:
     async def settle(self) -> None:
         """After a switch, or where the watch is doubted: it is set or stopped, as the row says."""
         self._memory.changed = False
+        was_collecting = self._memory.state in COLLECTING
         report = await self._take("settle_account", "Follow a switch", self._value(), policies.user_waits)
         if report is None or report.failed_step:
             self._memory.changed = True
@@ -60,6 +61,8 @@ class Steps:
             self._memory.gap = self._memory.gap or report.gap
             self._memory.hinted = True
             await self._tell("wake_ledger", "Count what was sent today")
+            if not was_collecting and workflow.patched("contacts-after-switch"):
+                await self._tell("wake_contacts", "Read Google contacts")
 
     async def sync(self) -> None:
         """One round of new mail, and what failed before and is due again."""

@@ -201,6 +201,17 @@ async def test_sync_now_looks_in_every_state_and_proves_where_mail_is_collected(
         assert actors.times("prove_account") == (1 if answer.state == "active" else 0)
 
 
+@pytest.mark.parametrize(("before", "times"), [("paused", 1), ("connecting", 1), ("active", 0)])
+async def test_s23_a_switch_to_a_mailbox_reads_its_google_contacts(
+    temporal_env: WorkflowEnvironment, actors: Actors, before: str, times: int
+) -> None:
+    async with on_stage(temporal_env, actors, in_state(before)) as stage:
+        await stage.handle.signal(AccountWorkflow.changed)
+        await stage.played("sync_account")
+        await stage.settled()
+        assert actors.times("wake_contacts") == times, "a watch that is doubted says nothing of contacts"
+
+
 STEPS = [("sync_account", "gmail_changed"), ("connect_account", "consented"), ("settle_account", "changed")]
 
 
