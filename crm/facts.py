@@ -173,7 +173,7 @@ def load_location_world(
     ids = {own for mail in mails for own in (mail.message_id, *ancestors(mail)) if own}
     for mail in whole:
         notice = bounce.read(mail)
-        ids.update(notice.original_message_ids if notice else ())
+        ids.update(bounce.original_ids(mail, notice))
         keys.update(email_key(one) for one in (notice.recipients if notice else ()))
     domain = auto_bcc_domain.lower()
     tokens = [key.rpartition("@")[0] for key in keys if domain_of(key) == domain]

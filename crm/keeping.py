@@ -41,7 +41,7 @@ from crm.notices import NoticeEffect
 from crm.recording import NewMessage
 from crm.replies import Answer
 from crm.world import NEW_CONTACT, NEW_MESSAGE, NEW_THREAD, World, ancestors, id_key, people
-from mail import bounce, classify
+from mail import classify
 from mail.message import Mail
 from models import Account, Decision, GmailMessage, GmailThread, Message, Participant
 from models.columns import now
@@ -505,9 +505,8 @@ class Keeper:
         if verdict.kind not in notices.KINDS:
             return None
         if about is None and result.message_id is not None:
-            notice = bounce.read(item.mail)
-            recipients = notice.recipients if notice else ()
-            about = notices.latest_outbound_to(self._session, self._thread_of(result.message_id), recipients)
+            thread_id = self._thread_of(result.message_id)
+            about = notices.meant_by(self._session, item.mail, self._account, thread_id, at)
         return notices.apply_notice(self._session, item.mail, self._account, about, at)
 
     def _tell(self, filed: Iterable[Filed]) -> None:

@@ -6,11 +6,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from crm import events, leaving
 from crm.addresses import email_key
-from mail import bounce, classify
+from crm.world import ancestors, author_key
+from mail import authenticity, bounce, classify
 from mail.message import Mail
 from models import Account, Message, Participant
 from models.columns import now
@@ -25,7 +26,10 @@ KINDS = frozenset({"bounce", "delay", "limit_notice"})
 _HAS_LEFT = frozenset(
     {MessageStatus.SENDING, MessageStatus.SENT, MessageStatus.DELAYED, MessageStatus.BOUNCED}
 )
-_MAY_BE_REFUSED = frozenset({MessageStatus.SENDING, MessageStatus.SENT})
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""Gmail's clock and ours; a mail that was refused leaves a day later at the earliest."""
+REFUSED_WITHIN = timedelta(hours=1)
+"""Gmail says within minutes that it refused a mail: how far back a notice that names none may mean one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,9 @@ def apply_notice(
     """
     kind = classify.kind(notice)
     if kind == "limit_notice":
-        return _limit(session, account, about, at)
+        if account is None or authenticity.is_doubted(notice, author_key(notice)):
+            return NoticeEffect(kind, about)
+        return _limit(session, notice, account, about, at)
     read = bounce.read(notice)
     message = _outbound(session, about)
     if read is None or message is None:
@@ -78,26 +84,40 @@ def note_auto_bcc_notice(session: Session, about: str, at: datetime) -> None:
         events.emit(session, message.location_id, events.MESSAGE_UPDATED, message.id)
 
 
-def latest_outbound_to(session: Session, thread_id: str, recipients: tuple[str, ...]) -> str | None:
-    """The newest mail of ours in a thread that went to one of these, for a notice that names no known id."""
-    keys = [email_key(one) for one in recipients]
-    addressed = (
-        select(Participant.id)
-        .where(col(Participant.message_id) == col(Message.id), col(Participant.email_key).in_(keys))
-        .exists()
-    )
+def meant_by(
+    session: Session, notice: Mail, account: Account | None, thread_id: str, at: datetime
+) -> str | None:
+    """The mail of ours that a notice in its thread is about, where it names no known id: the newest that it can mean.
+
+    Of a failure or delay one that went to its recipients; of a limit notice one that left the mailbox just before.
+    """
     query = select(Message.id).where(Message.thread_id == thread_id, Message.direction == Direction.OUTBOUND)
-    if keys:
-        query = query.where(addressed)
+    if classify.kind(notice) == "limit_notice":
+        if account is None:
+            return None
+        left_at = func.coalesce(col(Message.send_asked_at), col(Message.sent_at))
+        query = query.where(
+            Message.account_id == account.id,
+            left_at.between(at - REFUSED_WITHIN, at + CLOCKS_DIFFER),
+        )
+    else:
+        read = bounce.read(notice)
+        keys = [email_key(one) for one in (read.recipients if read else ())]
+        addressed = (
+            select(Participant.id)
+            .where(col(Participant.message_id) == col(Message.id), col(Participant.email_key).in_(keys))
+            .exists()
+        )
+        if keys:
+            query = query.where(addressed)
     return session.exec(query.order_by(col(Message.sent_at).desc()).limit(1)).first()
 
 
-def _limit(session: Session, account: Account | None, about: str | None, at: datetime) -> NoticeEffect:
+def _limit(session: Session, notice: Mail, account: Account, about: str | None, at: datetime) -> NoticeEffect:
     until = at + LIMIT_LASTS
-    if account is not None:
-        leaving.block_sends(session, account, until)
+    leaving.block_sends(session, account, until)
     refused = _outbound(session, about)
-    if refused is None or refused.account_id is None or refused.status not in _MAY_BE_REFUSED:
+    if refused is None or not _refuses(session, notice, account, refused, at):
         return NoticeEffect("limit_notice", about, blocked_until=until)
     # It leaves anew: what was known of the refused try must not be taken for the next one.
     refused.stamp = secrets.token_urlsafe(18)
@@ -106,6 +126,24 @@ def _limit(session: Session, account: Account | None, about: str | None, at: dat
     words = "Gmail refused it for its sending limit: it waits, and leaves by itself"
     leaving.wait_for_limit(session, refused, until, words)
     return NoticeEffect("limit_notice", refused.id, refused.id, until)
+
+
+def _refuses(session: Session, notice: Mail, account: Account, message: Message, at: datetime) -> bool:
+    """Is it about the copy that left last, and not one that was refused before, as another mailbox may tell late?"""
+    if message.account_id is None:
+        return False
+    if session.get_one(Account, message.account_id).email_key != account.email_key:
+        return False
+    if message.status == MessageStatus.SENDING:
+        left_at = message.send_asked_at  # its new id is not known yet
+    elif message.status == MessageStatus.SENT:
+        left_at = max(message.sent_at, message.send_asked_at or message.sent_at)
+        named = (*bounce.original_ids(notice, None), *ancestors(notice))
+        if named and message.message_id_header is not None and message.message_id_header not in named:
+            return False
+    else:
+        return False
+    return left_at is not None and at + CLOCKS_DIFFER > left_at
 
 
 def _outbound(session: Session, message_id: str | None) -> Message | None:

@@ -15,7 +15,7 @@ from crm.addresses import domain_of, email_key, mailbox_key
 from crm.case import Case, NewContact, Verdict
 from crm.headline import Headline
 from crm.world import NEW_CONTACT, ThreadRef, World, ancestors, stamp_of
-from mail import bounce, classify, forward
+from mail import authenticity, bounce, classify, forward
 from mail.message import Address, Mail
 from models.states import Direction, InboundScope, Outcome
 
@@ -79,8 +79,12 @@ def s20_notice(case: Case) -> Verdict | None:
     kind = case.kind
     if kind not in _WORDS:
         return None
+    if kind == "limit_notice" and authenticity.is_doubted(case.body, case.author_key):
+        return case.skip(
+            "S20", "looks like Gmail's limit notice, but Gmail doubts its sender: without effect"
+        )
     notice = bounce.read(case.body)
-    ids = (*(notice.original_message_ids if notice else ()), *ancestors(case.mail))
+    ids = (*bounce.original_ids(case.body, notice), *ancestors(case.mail))
     about = next((known for one in ids if (known := case.world.message(one)) and known.outbound), None)
     recipients = [email_key(one) for one in notice.recipients] if notice else []
     if recipients and all(domain_of(one) == case.world.auto_bcc_domain for one in recipients):
@@ -89,14 +93,14 @@ def s20_notice(case: Case) -> Verdict | None:
     detail = f"{_WORDS[kind]} about a mail of ours"
     if about is not None:
         return case.sync("S20", detail, about.thread.contact_id, about.thread, about=about.id)
-    if kind == "limit_notice":
-        return case.skip("S20", "Gmail's notice that its sending limit is reached")
     if recipients and all(case.internal(one) for one in recipients):
         return case.skip("S12", "a notice about internal mail")
     if any(case.world.has_left(one) for one in ids):
         return case.skip("S18", "a notice about a forward that left the thread")
     if (thread := case.gmail_thread) is not None:
         return case.sync("S20", detail, thread.contact_id, thread)
+    if kind == "limit_notice":
+        return case.skip("S20", "Gmail's notice that its sending limit is reached")
     return case.skip("S9", "a notice about a mail that is not in the CRM") if obvious else None
 
 

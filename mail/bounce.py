@@ -86,6 +86,17 @@ def read(mail: Mail) -> Bounce | None:
     return None
 
 
+def original_ids(mail: Mail, notice: Bounce | None) -> tuple[str, ...]:
+    """The ids of the mail that a notice is about, the surest first.
+
+    Args:
+        notice: what `read` gave; Gmail's notice of a sending limit, which is no bounce, names ids as well.
+    """
+    if notice is not None:
+        return notice.original_message_ids
+    return _original_ids(mail, _status_ids(mail)) if notices.is_limit_notice(mail) else ()
+
+
 def _may_be_notice(mail: Mail) -> bool:
     """A cheap first look, which only ordinary mail fails."""
     kind = notices.report_type(mail)
@@ -139,15 +150,19 @@ def _from_fields(mail: Mail) -> Bounce | None:
     reason = next((reading.reason for reading in chosen if reading.reason), "") or (
         prose.reason if prose else ""
     )
-    ids = tuple(
+    ids = _status_ids(mail)
+    if prose is not None:
+        ids += prose.message_ids
+    return _bounce(mail, Reading(recipients, status, reason, code, ids, not failed, 0))
+
+
+def _status_ids(mail: Mail) -> tuple[str, ...]:
+    return tuple(
         value
         for group in mail.delivery_status[:MAX_GROUPS]
         for name, value in group
         if name.lower().endswith("message-id")
     )
-    if prose is not None:
-        ids += prose.message_ids
-    return _bounce(mail, Reading(recipients, status, reason, code, ids, not failed, 0))
 
 
 def _groups(mail: Mail) -> list[dict[str, str]]:

@@ -300,9 +300,10 @@ def is_reply_subject(mail: Mail) -> bool:
 def is_limit_notice(mail: Mail) -> bool:
     """Gmail's "You have reached a limit for sending mail": it is about the mailbox, not about a recipient
     (S20).
+
+    Only From counts, and one address in it: that is what Gmail's own checks of the author speak of.
     """
-    sender = mail.sender or (mail.from_[0] if mail.from_ else None)
-    if sender is None or not _GOOGLE_DAEMON.match(sender.key.strip("<> ")):
+    if len(mail.from_) != 1 or not _GOOGLE_DAEMON.match(mail.from_[0].key.strip("<> ")):
         return False
     if _LIMIT.search(_subject(mail)):
         return True
