@@ -130,7 +130,7 @@ class Connecting:
             row.watch_expires_at = row.disconnect_asked_at = None
             accounts.deactivate(session, row)
             accounts.open_pause(session, row, "S5")
-            held = outbound.hold_queue(session, row, HELD)
+            held = following.hold_queue(session, row)
             if held:
                 timeline.note(session, row.id, "sending", f"{len(held)} mails that waited are held")
             for what in left:

@@ -18,6 +18,7 @@ from crm.leaving import Next, Way
 from crm.progress import Fact, Overtaken, Progress
 from gmail.budget import Priority
 from gmail.errors import (
+    AccessTokenRefused,
     ConfigurationRefused,
     ConsentMissing,
     GrantRefused,
@@ -51,6 +52,10 @@ HELD_AFTER_ATTEMPTS = 4
 SENDING_LIMIT_PAUSE = timedelta(hours=1)
 """Where Gmail refuses for its sending limit without saying until when."""
 THROTTLE_PAUSE = timedelta(seconds=5)
+RETRY_PAUSE = timedelta(minutes=1)
+"""Said of a mail that Gmail does not answer for: the longest that the next try is away."""
+FAULT_PAUSE = timedelta(minutes=2)
+"""While our own settings are refused: a correction of theirs is found out by trying."""
 OVERTAKEN_PAUSE = timedelta(seconds=1)
 
 _DEAD = (GrantRefused, ConsentMissing, MailboxGone)
@@ -104,6 +109,9 @@ class GmailSender:
         except _DEAD:
             if one.has_left:
                 return one.record(None)
+            if one.is_given_up():
+                # Its draft stays known, and is taken back when the mailbox is connected again.
+                return Next(Way.DONE, refused=one.progress.account_id)
             one.forget_draft()  # it was never asked to be sent; what may lie there is a draft
             return Next(Way.WAIT, now(), "its draft is out of reach")
 
@@ -120,23 +128,26 @@ class GmailSender:
             return one.unaccounted()
         except Throttled as error:
             return self._throttled(one, error)
-        except (*_DEAD, ConfigurationRefused) as error:
+        except _DEAD as error:
             return one.cannot_ask(f"Gmail refuses us ({type(error).__name__})")
+        except ConfigurationRefused:
+            return one.is_our_fault()
         except InvalidRequest as error:
             return self._refused(one, error)
         except (ComposeError, BlobMissing) as error:
             return one.fail(f"It cannot be written as a mail: {error}")
-        except Unavailable:
-            if attempt < HELD_AFTER_ATTEMPTS:
-                raise
-            if one.has_left:
-                return one.record(None)
-            one.hold("Gmail cannot be asked whether it left; it is looked for until it can.")
+        except (Unavailable, AccessTokenRefused):
+            if attempt >= HELD_AFTER_ATTEMPTS:
+                if one.has_left:
+                    return one.record(None)
+                one.hold("Gmail cannot be asked whether it left; it is looked for until it can.")
+            one.say_why_it_waits("Gmail does not answer; it is tried again by itself.", RETRY_PAUSE)
             raise
 
     def _throttled(self, one: _Try, error: Throttled) -> Next:
         if error.scope is not ThrottleScope.SENDING or one.has_left:
             pause = timedelta(seconds=error.retry_after) if error.retry_after else THROTTLE_PAUSE
+            one.say_why_it_waits("Gmail asked us to slow down; it goes on by itself.", pause)
             return Next(Way.WAIT, now() + pause, "Gmail asked us to slow down")
         until = now() + (timedelta(seconds=error.retry_after) if error.retry_after else SENDING_LIMIT_PAUSE)
         with self._database.session() as session:
@@ -362,13 +373,49 @@ class _Try:
                 MessageStatus.HELD,
                 "Gmail cannot be asked whether it left; it is looked for once the mailbox is connected again.",
             )
-            return Next(Way.WAIT, why=why)
+            return Next(Way.WAIT, why=why, refused=self.progress.account_id)
         with self._database.session() as session:
             message = progress.locked(session, self.progress, unsettled=True)
             waits = "Waits until the connection to Gmail is authorised again."
             outbound.set_status(session, message, MessageStatus.QUEUED, waits)
             message.leaves_at = None
-        return Next(Way.WAIT, why=why)
+        # The account finds out the same; should Google take the grant after all, the mail does not wait for long.
+        return Next(Way.WAIT, now() + FAULT_PAUSE, why, refused=self.progress.account_id)
+
+    def is_our_fault(self) -> Next:
+        """Google refuses our own settings: whoever wrote the mail can do nothing, and it goes on by itself."""
+        if self.has_left:
+            return self.record(None)
+        until = now() + FAULT_PAUSE
+        if self.progress.send_asked_at is not None:
+            self._set(
+                MessageStatus.HELD,
+                "Our own access to Google is set up wrongly, so Gmail cannot be asked whether it left. "
+                "You need do nothing: it is looked for until it can.",
+            )
+            return Next(Way.WAIT, until, "our access to Google is set up wrongly")
+        with self._database.session() as session:
+            message = progress.locked(session, self.progress, unsettled=True)
+            words = (
+                "Our own access to Google is set up wrongly; we look into it. You need do nothing: "
+                "it leaves by itself afterwards."
+            )
+            outbound.set_status(session, message, MessageStatus.QUEUED, words)
+            message.leaves_at = until
+        return Next(Way.WAIT, until, "our access to Google is set up wrongly")
+
+    def is_given_up(self) -> bool:
+        """A person cancelled or discarded it."""
+        with self._database.session() as session:
+            return leaving.locked(session, self.progress.message_id).status == MessageStatus.CANCELLED
+
+    def say_why_it_waits(self, detail: str, pause: timedelta) -> None:
+        """While it is being sent and cannot go on."""
+        with self._database.session() as session:
+            message = leaving.locked(session, self.progress.message_id)
+            if message.status == MessageStatus.SENDING and not self.has_left:
+                outbound.set_status(session, message, MessageStatus.SENDING, detail)
+                message.leaves_at = now() + pause
 
     def fail(self, reason: str) -> Next:
         """It will not leave."""

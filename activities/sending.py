@@ -106,8 +106,9 @@ class Sending:
 
 
 def _step(next_step: Next) -> SendStep:
+    more = {"wake": next_step.wake, "refused_account": next_step.refused}
     if next_step.way is Way.DONE:
-        return SendStep(kind="done", wake=next_step.wake)
+        return SendStep(kind="done", **more)
     if next_step.way is Way.WAIT:
-        return SendStep(kind="wait", until=next_step.until, why=next_step.why, wake=next_step.wake)
-    return SendStep(kind="leave", wake=next_step.wake)
+        return SendStep(kind="wait", until=next_step.until, why=next_step.why, **more)
+    return SendStep(kind="leave", **more)

@@ -13,7 +13,7 @@ from activities import outcomes
 from activities.beating import beating
 from activities.mailboxes import Mailboxes
 from activities.watching import Watching
-from crm import accounts, timeline
+from crm import accounts, following, timeline
 from gmail import errors
 from gmail.budget import Priority
 from gmail.errors import GoogleError
@@ -66,6 +66,7 @@ class Switching:
             accounts.replace_aliases(session, row, Watching.aliases(aliases))
             before = accounts.swap_active(session, step.user_id, row.id)
             if before:
+                following.follow_switch(session, before, row)
                 timeline.note(session, before, "switch", f"The user switched to {row.email}")
             timeline.note(session, row.id, "switch", "The user switched to this mailbox")
             session.flush()

@@ -9,12 +9,13 @@ from enum import StrEnum
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
-from crm import events, threads
+from crm import events, following, threads
+from crm.following import give_place_up, may_have_a_draft
 from crm.ledger import Ledger, Limits
 from crm.outbound import recipients_of, set_status
-from models import Account, Decision, GmailMessage, LedgerEntry, Message, Participant, TimelineEntry, User
+from models import Account, Decision, GmailMessage, LedgerEntry, Message, TimelineEntry, User
 from models.columns import now as clock
-from models.states import AccountState, LedgerState, MessageStatus, Outcome, Role
+from models.states import AccountState, LedgerState, MessageStatus, Outcome
 
 OPEN = frozenset(
     {
@@ -52,6 +53,8 @@ class Next:
     until: datetime | None = None
     why: str = ""
     wake: list[str] = field(default_factory=list)
+    refused: str | None = None
+    """The account whose grant Google refused just now."""
 
 
 def locked(session: Session, message_id: str) -> Message:
@@ -70,8 +73,11 @@ def next_step(session: Session, message_id: str, limits: Limits) -> Next:
         return _given_up(session, message, limits)
     if message.status == MessageStatus.HELD and message.send_asked_at is None:
         return Next(Way.WAIT, why=message.status_detail or "held for a person")
-    if message.status == MessageStatus.SENDING or message.send_asked_at is not None:
+    if message.send_asked_at is not None:
         return Next(Way.GMAIL if message.account_id else Way.SMTP)
+    elsewhere = _from_the_mailbox_of_its_user(session, message) if message.account_id else None
+    if elsewhere is not None:
+        return elsewhere
     if message.send_at is not None and message.send_at > clock():
         set_status(session, message, MessageStatus.SCHEDULED)
         message.leaves_at = message.send_at
@@ -85,30 +91,29 @@ def next_step(session: Session, message_id: str, limits: Limits) -> Next:
 def _given_up(session: Session, message: Message, limits: Limits) -> Next:
     """It has ended; what a discarded one left among the drafts is taken out, or found to have left after all."""
     followers = _followers(session, message, limits)
-    if message.status == MessageStatus.CANCELLED and _may_have_a_draft(message):
+    if message.status == MessageStatus.CANCELLED and may_have_a_draft(message):
         account = session.get_one(Account, message.account_id)
         if account.state in SENDING_STATES or account.state == AccountState.PAUSED:
             return Next(Way.WITHDRAW, wake=followers)
     return Next(Way.DONE, wake=followers)
 
 
-def _may_have_a_draft(message: Message) -> bool:
-    return message.draft_asked_at is not None or message.draft_id is not None
+def _from_the_mailbox_of_its_user(session: Session, message: Message) -> Next | None:
+    """The mailbox it is to leave from: the active one, and no other where its own was disconnected (S4, S5)."""
+    active = session.get_one(User, message.user_id).active_account_id
+    if active == message.account_id:
+        return None
+    account = session.get_one(Account, message.account_id)
+    if active is None or account.state == AccountState.DISCONNECTED:
+        following.hold(session, message, account)
+        return Next(Way.WAIT, why="held: its mailbox is disconnected")
+    if may_have_a_draft(message):
+        return Next(Way.WITHDRAW)
+    following.move(session, message, session.get_one(Account, active))
+    return None
 
 
 def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
-    user = session.get_one(User, message.user_id)
-    if user.active_account_id is None:
-        give_place_up(session, message)
-        set_status(
-            session, message, MessageStatus.HELD, "The mailbox is disconnected; connect it and send again."
-        )
-        message.leaves_at = None
-        return Next(Way.WAIT, why="held: the mailbox is disconnected")
-    if user.active_account_id != message.account_id:
-        if _may_have_a_draft(message):
-            return Next(Way.WITHDRAW)
-        _move(session, message, session.get_one(Account, user.active_account_id))
     account = session.get_one(Account, message.account_id)
     if account.state == AccountState.CONNECTING:
         return Next(Way.WAIT, clock() + WHILE_CONNECTING, "the mailbox is being connected")
@@ -126,8 +131,9 @@ def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
     ledger.enter(message.id, len(recipients_of(session, message.id)), priority=priority)
     place = ledger.ask(message.id)
     if place.granted:
-        set_status(session, message, MessageStatus.SENDING)
-        message.leaves_at = clock()
+        if message.status != MessageStatus.SENDING:  # else it is tried again, and says why
+            set_status(session, message, MessageStatus.SENDING)
+            message.leaves_at = clock()
         return Next(Way.GMAIL)
     if place.leaves_at is None:
         fail(session, message, "It has more recipients than the mailbox may send to in a day.")
@@ -136,27 +142,6 @@ def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
     set_status(session, message, MessageStatus.WAITING_FOR_LIMIT, "Waits for Gmail's daily limit.")
     ledger.tell_estimates()
     return Next(Way.WAIT, place.leaves_at, "a place within Gmail's daily limit")
-
-
-def _move(session: Session, message: Message, account: Account) -> None:
-    """The user switched: what has not begun to leave goes from the new address (S4)."""
-    message.account_id, message.from_email, message.gmail_thread_id = account.id, account.email, None
-    message.sent_gmail_id = None
-    entry = _entry_of(session, message)
-    if entry is not None:
-        session.delete(entry)
-        session.flush()
-    for participant in _senders(session, message.id):
-        participant.email, participant.email_key = account.email, account.email_key
-    events.emit(session, message.location_id, events.MESSAGE_UPDATED, message.id)
-
-
-def _senders(session: Session, message_id: str) -> list[Participant]:
-    return list(
-        session.exec(
-            select(Participant).where(Participant.message_id == message_id, Participant.role == Role.FROM)
-        )
-    )
 
 
 def _followers(session: Session, message: Message, limits: Limits) -> list[str]:
@@ -177,13 +162,6 @@ def fail(session: Session, message: Message, reason: str) -> None:
     set_status(session, message, MessageStatus.FAILED, reason)
     message.leaves_at = None
     give_place_up(session, message)
-
-
-def give_place_up(session: Session, message: Message) -> None:
-    """Its place goes to the next; it gets its old one back when it asks again."""
-    entry = _entry_of(session, message)
-    if entry is not None and entry.state in (LedgerState.WAITING, LedgerState.RESERVED):
-        entry.state, entry.at = LedgerState.RELEASED, None
 
 
 def queue_again(session: Session, message: Message) -> None:

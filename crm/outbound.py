@@ -183,18 +183,22 @@ CANCELLABLE = frozenset(
         MessageStatus.WAITING_FOR_LIMIT,
         MessageStatus.SCHEDULED,
         MessageStatus.HELD,
+        MessageStatus.SENDING,
         MessageStatus.CANCELLED,
     }
 )
+"""As long as it was not asked to be sent."""
 
 
 def cancel(session: Session, message_id: str) -> Message:
-    """Cancel a message that has not begun to leave; again changes nothing.
+    """Cancel a message that has not left; again changes nothing. A draft of it is taken back afterwards.
 
     Raises:
-        TooLate: it has left or is leaving.
+        TooLate: it has left, may have, or leaves with a campaign.
     """
     message = _locked(session, message_id)
+    if message.campaign_id is not None and message.status != MessageStatus.CANCELLED:
+        raise TooLate("the message leaves with its campaign: cancel that one")
     if message.status not in CANCELLABLE or (
         message.send_asked_at is not None and message.status != MessageStatus.CANCELLED
     ):
@@ -212,11 +216,16 @@ class NotHeld(Exception):
     """Only a held message can be resolved."""
 
 
+class LeavesOnlyFromThere(Exception):
+    """The mail was held since its mailbox was disconnected, and that is not the one that sends now (S5)."""
+
+
 def resolve(session: Session, message_id: str, action: str) -> Message:
     """A person decides on a held message: `look_again`, `mark_sent` or `discard`.
 
     Raises:
         NotHeld: it is not held.
+        LeavesOnlyFromThere: to look again is of no use; the text says what to do.
     """
     message = _locked(session, message_id)
     if message.status != MessageStatus.HELD:
@@ -234,26 +243,24 @@ def resolve(session: Session, message_id: str, action: str) -> Message:
         message.lookups = 0
         set_status(session, message, MessageStatus.SENDING, "looking for it in Gmail again")
     else:
+        _check_mailbox(session, message)
         set_status(session, message, MessageStatus.QUEUED)
+        message.leaves_at = max(message.send_at or now(), now())
     return message
 
 
-def hold_queue(session: Session, account: Account, reason: str) -> list[str]:
-    """Hold what waits to leave through an account (S5); returns the ids of the messages held."""
-    waiting = session.exec(
-        select(Message)
-        .where(
-            Message.account_id == account.id,
-            col(Message.status).in_(
-                [MessageStatus.QUEUED, MessageStatus.WAITING_FOR_LIMIT, MessageStatus.SCHEDULED]
-            ),
-        )
-        .with_for_update()
-    ).all()
-    for message in waiting:
-        set_status(session, message, MessageStatus.HELD, reason)
-        _free_place(session, message)
-    return [message.id for message in waiting]
+def _check_mailbox(session: Session, message: Message) -> None:
+    if message.account_id is None:
+        return
+    active = session.get_one(User, message.user_id).active_account_id
+    if active == message.account_id:
+        return
+    email = session.get_one(Account, message.account_id).email
+    other = "" if active is None else f" It does not leave from {session.get_one(Account, active).email}."
+    raise LeavesOnlyFromThere(
+        f"This mail waited in {email}, which no longer sends for you.{other} "
+        f"Make {email} the connected mailbox again and then choose Try again, or discard the mail and write it anew."
+    )
 
 
 def waiting_of(session: Session, user_id: str) -> list[str]:

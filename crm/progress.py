@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
-from crm import leaving
+from crm import leaving, outbound
 from crm.leaving import OPEN
 from models import Message
+from models.states import MessageStatus
 
 
 class Overtaken(Exception):
@@ -93,10 +94,18 @@ def locked(session: Session, progress: Progress, *, unsettled: bool = False) -> 
     Raises:
         Overtaken: it is not.
     """
-    message = leaving.locked(session, progress.message_id)
-    if not progress.is_of(message) or (unsettled and message.status not in OPEN):
+    message = session.exec(
+        select(Message).where(Message.id == progress.message_id).with_for_update()
+    ).one_or_none()  # None: erased meanwhile (S29)
+    if message is None or not progress.is_of(message) or (unsettled and _is_settled(message)):
         raise Overtaken
     return message
+
+
+def _is_settled(message: Message) -> bool:
+    """It has ended, or its mailbox was disconnected before it was asked to be sent."""
+    held = message.status == MessageStatus.HELD and message.send_asked_at is None
+    return held or message.status not in OPEN
 
 
 Fact = datetime | str | int | None
@@ -114,7 +123,10 @@ def note(
         Overtaken: nothing was written.
     """
     message = locked(session, progress, unsettled=unsettled)
+    was_unknown = message.status == MessageStatus.HELD and message.send_asked_at is not None
     for name, value in facts.items():
         setattr(message, name, value)
+    if was_unknown and message.send_asked_at is None:
+        outbound.set_status(session, message, MessageStatus.SENDING)  # Gmail has answered: it has not left
     session.add(message)
     return _of(session, message)

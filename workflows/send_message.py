@@ -46,6 +46,7 @@ class SendMessageWorkflow:
             if step.kind == "leave":
                 step = await self._step("leave", "Leave")
             await self._wake(step.wake)
+            await self._tell_account(step.refused_account)
             if step.kind == "done":
                 return
             await self._wait(step)
@@ -89,6 +90,14 @@ class SendMessageWorkflow:
                 await workflow.get_external_workflow_handle(f"message/{message_id}").signal("changed")
             except FailureError as error:  # the other message may have ended: it needs no waking then
                 workflow.logger.info("message_not_woken", extra={"error": type(error).__name__})
+
+    async def _tell_account(self, account_id: str | None) -> None:
+        if account_id is None:
+            return
+        try:
+            await workflow.get_external_workflow_handle(f"account/{account_id}").signal("gmail_changed", None)
+        except FailureError as error:  # reconciliation finds it
+            workflow.logger.info("account_not_told", extra={"error": type(error).__name__})
 
     def _describe(self, step: SendStep) -> None:
         until = f" until {step.until:%Y-%m-%d %H:%M:%S} UTC" if step.until else ""

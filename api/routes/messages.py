@@ -288,6 +288,8 @@ def resolve(message_id: str, body: Resolution, location_id: LocationId, context:
             message = outbound.resolve(session, message_id, body.action)
         except outbound.NotHeld as error:
             raise Problem(409, "not-held", f"{str(error).capitalize()}.") from None
+        except outbound.LeavesOnlyFromThere as error:
+            raise Problem(409, "leaves-only-from-there", str(error)) from None
         session.flush()
         view = messages.views(session, [message])[0]
     _let_leave(context, message_id)
