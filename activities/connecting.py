@@ -12,7 +12,7 @@ from activities import outcomes
 from activities.beating import beating
 from activities.mailboxes import Mailboxes
 from activities.watching import Watching
-from crm import accounts, outbound, timeline
+from crm import accounts, connections, following, timeline
 from gmail.budget import Priority
 from gmail.consent import Consent
 from gmail.errors import GoogleError
@@ -26,7 +26,6 @@ from workflows.values import AccountInput, Gap, Report
 log = structlog.get_logger("account")
 
 COLLECTS = (AccountState.ACTIVE, AccountState.RECOVERING)
-HELD = "The mailbox was disconnected: connect it again, or discard the mail"
 
 
 class Connecting:
@@ -116,12 +115,17 @@ class Connecting:
     def disconnect(self, value: AccountInput) -> Report:
         """Stop, give back, forget; Google's silence does not hold it up (S5)."""
         with self._database.session() as session:
-            account = session.get_one(Account, value.account_id)
-            if account.disconnect_asked_at is None:
-                # Done already, by a worker that died before it could say so; the user may have connected again.
-                return outcomes.report(session, account)
-        with beating():
-            left = self._give_back(account)
+            google_sub = session.get_one(Account, value.account_id).google_sub
+        # Until the row says that it is gone, others of the mailbox wait: each would leave the grant to the other.
+        with beating(), self._database.alone(connections.lock_of(google_sub)):
+            with self._database.session() as session:
+                account = session.get_one(Account, value.account_id)
+                if account.disconnect_asked_at is None:
+                    # Done already, by a worker that died before it could say so; the user may have connected again.
+                    return outcomes.report(session, account)
+            return self._disconnect(account, self._give_back(account))
+
+    def _disconnect(self, account: Account, left: list[str]) -> Report:
         with self._database.session() as session:
             row = accounts.locked(session, account.id)
             assert row is not None
@@ -152,8 +156,7 @@ class Connecting:
             left.append("The watch could not be stopped; Gmail ends it by itself within seven days")
             log.warning("watch_not_stopped", account=account.id, error=type(error).__name__)
         with self._database.session() as session:
-            sharing = accounts.accounts_of_mailbox(session, google_sub=account.google_sub)
-            needed = any(o.id != account.id and o.refresh_token_encrypted is not None for o in sharing)
+            needed = connections.living(session, account.google_sub, besides=account.id)
         if needed:
             left.append("Google's grant stays, since another connection of this mailbox lives on it")
             return left

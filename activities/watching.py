@@ -121,11 +121,12 @@ class Watching:
         Raises:
             GoogleError: Google refuses, or does not answer.
         """
-        with self._database.session() as session:
-            others = watchers_besides(session, account)
-        if others or not self._settings.pubsub_topic:
+        if not self._settings.pubsub_topic:
             return False
         with self._alone(account.google_sub):
+            with self._database.session() as session:
+                if watchers_besides(session, account):
+                    return False
             mailbox.stop()
         return True
 

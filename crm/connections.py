@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
@@ -17,6 +17,8 @@ from models.states import AccountState
 DISCONNECTING = "Disconnect from Gmail"
 """Shown between the user's wish to disconnect and its end."""
 REACHING = "Reach the mailbox at Google"
+FIRST_TOKEN_LASTS = timedelta(hours=1)
+"""Google's access tokens live for an hour."""
 
 
 class GrantNotTaken(Exception):
@@ -35,6 +37,10 @@ class AlreadyConnected(GrantNotTaken):
     """The user has an active account already."""
 
     error = "already_connected"
+
+
+class GrantGone(GrantNotTaken):
+    """Google has ended the grant meanwhile: with it went another connection of the same mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +124,35 @@ def _of_mailbox(session: Session, user: User, grant: NewGrant) -> Account | None
     ).one_or_none()
 
 
-def living(session: Session, subject: str, email: str) -> bool:
-    """Whether a connection of any user or location lives on this mailbox's grant: then it is not revoked."""
+def lock_of(subject: str) -> str:
+    """The lock under which a mailbox's grant is taken or given back.
+
+    Revoking ends every connection of the mailbox (Google: "Revoking a token"), so nobody may come between counting
+    who lives on it and giving it back, or between two who give it back at once.
+    """
+    return f"grant/{subject}"
+
+
+def living(session: Session, subject: str, email: str = "", *, besides: str | None = None) -> bool:
+    """Whether a connection of any user or location lives on this mailbox's grant: then it is not revoked.
+
+    Args:
+        besides: id of an account that does not count.
+    """
     return any(
-        account.refresh_token_encrypted is not None and account.state != AccountState.DISCONNECTED
+        account.id != besides and _lives(account)
         for account in accounts.accounts_of_mailbox(session, email_key=email, google_sub=subject)
     )
+
+
+def _lives(account: Account) -> bool:
+    """What Google has refused is dead, but for a newer grant, which the end of its first access token tells."""
+    if account.refresh_token_encrypted is None or account.state == AccountState.DISCONNECTED:
+        return False
+    if account.state != AccountState.REAUTHORIZATION_REQUIRED:
+        return True
+    ends = account.access_token_expires_at
+    return ends is not None and ends > account.state_changed_at + FIRST_TOKEN_LASTS
 
 
 def ask_to_disconnect(session: Session, account: Account) -> None:

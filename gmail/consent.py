@@ -10,7 +10,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from gmail.config import GoogleConfig
@@ -213,6 +213,34 @@ class Consent:
         if claims.get("aud") != self._config.client_id:
             raise ExchangeFailed("The id token is for another client.")
         return str(claims.get("sub") or ""), str(claims.get("email") or "").strip().lower()
+
+    def refreshed(self, grant: Grant) -> Grant:
+        """The grant as Google honours it now, with the refresh token that it may give for the old one.
+
+        Where Google does not answer at the moment, it is taken as it was.
+
+        Raises:
+            GrantRefused: it is dead.
+        """
+        try:
+            answer = post_form(
+                self._http,
+                self._config.token_uri,
+                {
+                    "client_id": self._config.client_id,
+                    "client_secret": self._config.client_secret,
+                    "grant_type": "refresh_token",
+                    "refresh_token": grant.refresh_token,
+                },
+                call="oauth.refresh",
+                mailbox=grant.email,
+            )
+        except GrantRefused:
+            raise
+        except GoogleError:
+            return grant
+        rotated = answer.get("refresh_token")
+        return replace(grant, refresh_token=rotated) if isinstance(rotated, str) and rotated else grant
 
     def revoke(self, token: str) -> None:
         """Gives the whole grant back, of an access or a refresh token. Already dead is fine.

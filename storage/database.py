@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, ExceptionContext, create_engine, event
+from sqlalchemy import Engine, ExceptionContext, NullPool, create_engine, event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlmodel import Session
+
+_NO_LONGER_THAN = text("SELECT set_config('lock_timeout', :ms, false)")
+_ALONE = text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
 
 
 def dialect_url(url: str) -> str:
@@ -23,6 +26,9 @@ def dialect_url(url: str) -> str:
         if url.startswith(prefix):
             return "postgresql+psycopg://" + url.removeprefix(prefix)
     return url
+
+
+_CONNECT_ARGS = {"connect_timeout": 5, "options": "-c timezone=UTC"}
 
 
 class Database:
@@ -37,16 +43,38 @@ class Database:
             hide_parameters=True,
             # The connection used last has the statements prepared.
             pool_use_lifo=True,
-            connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
+            connect_args=_CONNECT_ARGS,
         )
         event.listen(self.engine, "checkout", must_be_alive)
         event.listen(self.engine, "handle_error", leave_values_out)
+        self._unpooled: Engine = create_engine(
+            dialect_url(url),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+            connect_args=_CONNECT_ARGS,
+        )
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A transaction: committed at the end of the block, rolled back on any exception."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def alone(self, name: str, *, wait_s: float = 20.0) -> Iterator[None]:
+        """Hold a lock by name, over all processes, for calls that are too slow for a transaction.
+
+        A connection of its own holds it, outside the pool and of any transaction: PostgreSQL lets go of it as soon
+        as the process that holds it has died.
+
+        Raises:
+            OperationalError: others hold it for longer than `wait_s` seconds.
+        """
+        with self._unpooled.connect() as connection:
+            connection.execute(_NO_LONGER_THAN, {"ms": f"{wait_s * 1000:.0f}"})
+            connection.execute(_ALONE, {"name": name})
+            yield
 
     def close(self) -> None:
         """Close the pool's connections."""

@@ -17,10 +17,10 @@ from sqlmodel import Session
 from api.context import Context, ContextOf
 from api.problems import Problem, invalid, unavailable
 from crm import connections, consents
-from crm.connections import Connected, GrantNotTaken, NewGrant
+from crm.connections import Connected, GrantGone, GrantNotTaken, NewGrant
 from crm.consents import Purpose
 from gmail.consent import Grant, PartialConsent, new_verifier
-from gmail.errors import GoogleError
+from gmail.errors import GoogleError, GrantRefused
 from models import PendingConsent, User
 from settings import Settings
 from workflows.commands import WorkflowsUnavailable
@@ -151,14 +151,7 @@ def callback(
         log.warning("consent_exchange_failed", error=type(failure).__name__, reason=failure.reason)
         return _back(context, consent, error="exchange_failed")
     try:
-        with context.database.session() as session:
-            connected = connections.take_grant(
-                session,
-                consent.user_id,
-                Purpose(consent.purpose),
-                consent.account_id,
-                _sealed(context, grant),
-            )
+        connected = _take(context, consent, grant)
     except GrantNotTaken as refused:
         _give_back(context, grant.refresh_token, grant.subject, grant.email)
         return _back(context, consent, error=refused.error)
@@ -167,6 +160,23 @@ def callback(
         return _back(context, consent, error="exchange_failed")
     _start(context, consent, connected)
     return _back(context, consent, account_id=connected.account_id)
+
+
+def _take(context: Context, consent: PendingConsent, grant: Grant) -> Connected:
+    """Store the grant, unless it died since the exchange, given back with another connection of the mailbox."""
+    with context.database.alone(connections.lock_of(grant.subject)):
+        try:
+            grant = context.consent.refreshed(grant)
+        except GrantRefused:
+            raise GrantGone from None
+        with context.database.session() as session:
+            return connections.take_grant(
+                session,
+                consent.user_id,
+                Purpose(consent.purpose),
+                consent.account_id,
+                _sealed(context, grant),
+            )
 
 
 def _sealed(context: Context, grant: Grant) -> NewGrant:
@@ -196,10 +206,11 @@ def _give_back(context: Context, token: str, subject: str, email: str) -> None:
     if not token or not (subject or email):
         return
     try:
-        with context.database.session() as session:
-            if connections.living(session, subject, email):
-                return
-        context.consent.revoke(token)
+        with context.database.alone(connections.lock_of(subject)):
+            with context.database.session() as session:
+                if connections.living(session, subject, email):
+                    return
+            context.consent.revoke(token)
     except (GoogleError, SQLAlchemyError) as failure:
         log.warning("refused_grant_not_revoked", error=type(failure).__name__)
 

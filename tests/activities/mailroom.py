@@ -120,9 +120,12 @@ class Mailroom:
 
     def disconnect(self, account_id: str) -> Report:
         """The user asks for it, and the account's workflow does it."""
+        self.ask_to_disconnect(account_id)
+        return self.connecting.disconnect(AccountInput(account_id=account_id))
+
+    def ask_to_disconnect(self, account_id: str) -> None:
         with self.environment.database.session() as session:
             connections.ask_to_disconnect(session, session.get_one(Account, account_id))
-        return self.connecting.disconnect(AccountInput(account_id=account_id))
 
     def sync(self, account_id: str, **more: Any) -> Report:
         return self.syncing.sync(SyncInput(account_id=account_id, **more))

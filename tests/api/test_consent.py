@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from sqlmodel import col, select
 
+from crm import connections
 from devstack.gmail.control import GmailControl
+from devstack.story import eventually
 from models import Account, PendingConsent, User
 from models.columns import now
 from models.ids import new_id
@@ -285,6 +289,39 @@ def test_s5_reconnecting_the_same_address_revives_the_account(ann: Person) -> No
     assert ann.tenant.api.post(f"/v1/accounts/{account_id}/reauthorize").status_code == 409
     assert ann.connect(email) == account_id
     assert ann.row(account_id).state == AccountState.CONNECTING
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["its own grant is dead", "it has consented anew since"])
+def test_s2_a_partial_consent_to_reauthorise_is_given_back_unless_the_account_lives(
+    ann: Person, newer: bool
+) -> None:
+    email = ann.mailbox()
+    account_id = ann.connect(email)
+    ann.settle(account_id, AccountState.REAUTHORIZATION_REQUIRED)
+    with ann.running.database.session() as session:
+        row = session.get_one(Account, account_id)
+        row.state_changed_at = now() + timedelta(minutes=-1 if newer else 1)
+    before = len(ann.google.requests(method="oauth.revoke"))
+    back = ann.come_back(ann.ask(f"/v1/accounts/{account_id}/reauthorize"), email, scopes=["openid", "email"])
+    assert back == {"error": "missing_scopes"}
+    assert len(ann.google.requests(method="oauth.revoke")) - before == (0 if newer else 1)
+
+
+def test_s5_a_grant_that_another_disconnect_gave_back_meanwhile_is_not_taken(
+    ann: Person, running: RunningApi, google: GmailControl
+) -> None:
+    email = ann.mailbox()
+    eve = Person(running, running.tenant(), google)
+    lock = connections.lock_of(eve.row(eve.connect(email)).google_sub)
+    redirect = google.consent(ann.ask(user_id=ann.id), email)
+    asked = google.usage(method="oauth.token")["count"]
+    with ThreadPoolExecutor(1) as threads:
+        with running.database.alone(lock):
+            back = threads.submit(ann.visit, redirect)
+            eventually(lambda: google.usage(method="oauth.token")["count"] > asked, "the code is exchanged")
+            google.revoke_grant(email)
+        assert back.result(30) == {"error": "exchange_failed"}
+    assert ann.tenant.api.get("/v1/accounts").json()["items"] == []
 
 
 def test_a_consent_waits_for_the_disconnect_before_it(ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:

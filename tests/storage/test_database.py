@@ -12,6 +12,9 @@ from storage.database import Database
 
 pytestmark = pytest.mark.servers
 
+HOLDERS = """SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database
+             WHERE locktype = 'advisory' AND granted AND datname = current_database()"""
+
 
 def test_a_connection_that_the_server_ended_is_replaced(database: str) -> None:
     pool, other = Database(database, pool_size=2), Database(database, pool_size=2)
@@ -38,6 +41,22 @@ def test_a_session_is_one_transaction(database: str) -> None:
     with pool.session() as session:
         assert session.execute(text("SELECT to_regclass('half')")).scalar_one() is None
     pool.close()
+
+
+def test_a_named_lock_is_held_by_one_alone_and_let_go_when_its_holder_dies(database: str) -> None:
+    first, second = Database(database, pool_size=2), Database(database, pool_size=2)
+    with first.alone("grant/1"):
+        with second.alone("grant/2", wait_s=0.05):
+            pass
+        with pytest.raises(OperationalError), second.alone("grant/1", wait_s=0.05):
+            pytest.fail("two hold one lock")
+        with second.session() as session:
+            (pid,) = session.execute(text(HOLDERS)).scalars()
+            session.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        with second.alone("grant/1", wait_s=0.05), second.session() as session:
+            assert session.execute(text(HOLDERS)).scalar_one() != pid
+    first.close()
+    second.close()
 
 
 def test_a_database_that_is_away_is_an_error_at_once() -> None:
