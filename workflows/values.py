@@ -270,6 +270,8 @@ class CampaignStep(BaseModel):
     refused: int = 0
 
 
+    refused_account: str | None = None
+    """The account whose grant Google refused: it finds out, and says so, at once."""
 class InboundInput(BaseModel):
     """FileInboundWorkflow, id `inbound/<id>`."""
 
