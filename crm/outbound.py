@@ -199,6 +199,8 @@ def cancel(session: Session, message_id: str) -> Message:
     message = _locked(session, message_id)
     if message.campaign_id is not None and message.status != MessageStatus.CANCELLED:
         raise TooLate("the message leaves with its campaign: cancel that one")
+    if message.untaken:
+        raise TooLate("the message can no longer be cancelled: it has left for some of its recipients")
     if message.status not in CANCELLABLE or (
         message.send_asked_at is not None and message.status != MessageStatus.CANCELLED
     ):
@@ -264,27 +266,36 @@ def _check_mailbox(session: Session, message: Message) -> None:
 
 
 def waiting_of(session: Session, user_id: str) -> list[str]:
-    """The user's messages that have not left: a change of account, limit or grant wakes them."""
-    return list(
-        session.exec(
-            select(Message.id)
-            .where(
-                Message.user_id == user_id,
-                Message.direction == Direction.OUTBOUND,
-                col(Message.campaign_id).is_(None),
-                col(Message.status).in_(
-                    [
-                        MessageStatus.QUEUED,
-                        MessageStatus.WAITING_FOR_LIMIT,
-                        MessageStatus.SCHEDULED,
-                        MessageStatus.HELD,
-                        MessageStatus.SENDING,
-                    ]
-                ),
-            )
-            .order_by(col(Message.created_at))
+    """The user's messages that have not left: a change of account, limit or grant wakes them.
+
+    Those that were given up follow while a draft may lie in Gmail that could not be taken back.
+    """
+    waiting = session.exec(
+        select(Message.id)
+        .where(
+            Message.user_id == user_id,
+            Message.direction == Direction.OUTBOUND,
+            col(Message.campaign_id).is_(None),
+            col(Message.status).in_(
+                [
+                    MessageStatus.QUEUED,
+                    MessageStatus.WAITING_FOR_LIMIT,
+                    MessageStatus.SCHEDULED,
+                    MessageStatus.HELD,
+                    MessageStatus.SENDING,
+                ]
+            ),
+        )
+        .order_by(col(Message.created_at))
+    )
+    left_behind = session.exec(
+        select(Message.id).where(
+            col(Message.account_id).in_(select(Account.id).where(Account.user_id == user_id)),
+            Message.status == MessageStatus.CANCELLED,
+            col(Message.draft_asked_at).is_not(None) | col(Message.draft_id).is_not(None),
         )
     )
+    return [*waiting, *left_behind]
 
 
 def overdue(session: Session, before: datetime, limit: int = 500) -> list[str]:

@@ -23,9 +23,16 @@ from crm import outbound, progress
 from crm.ledger import Limits
 from devstack.gmail.control import GmailControl
 from devstack.stack import Stack
-from gmail.errors import GoogleError
+from gmail.errors import (
+    AccessTokenRefused,
+    ConfigurationRefused,
+    GoogleError,
+    GrantRefused,
+    Unavailable,
+)
 from gmail.mailbox import Mailbox
-from models import Account
+from models import Account, Message
+from models.columns import now
 from models.states import AccountState, MessageStatus
 from tests.activities.sender import Desk, WorkerDied, desk
 
@@ -326,6 +333,100 @@ def set_state(ann: Desk, state: AccountState) -> None:
 def discard(ann: Desk, message_id: str) -> None:
     with ann.database.session() as session:
         outbound.resolve(session, message_id, "discard")
+
+
+def test_a_cancelled_mails_draft_goes_once_the_mailbox_can_be_reached_again(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = ann.queue(title := subject())
+    refuse(monkeypatch, "send_draft", Unavailable("away"))
+    with pytest.raises(Unavailable):
+        ann.step(message_id)
+    with ann.database.session() as session:
+        session.get_one(Message, message_id).send_asked_at = None  # as where it was taken back
+        outbound.cancel(session, message_id)
+    with monkeypatch.context() as dead:
+        refuse(dead, "delete_draft", GrantRefused("the password was changed"))
+        step = ann.step(message_id)
+    assert (step.kind, step.refused_account) == ("done", ann.account_id)
+    assert len(ann.drafts(title)) == 1
+    with ann.database.session() as session:
+        assert message_id in outbound.waiting_of(session, ann.user_id), "it is woken when consent is given"
+    ann.settle(message_id)
+    assert ann.drafts(title) == []
+    with ann.database.session() as session:
+        assert message_id not in outbound.waiting_of(session, ann.user_id)
+
+
+@pytest.mark.parametrize("call", ["create_draft", "send_draft"])
+def test_our_own_refused_settings_are_not_put_on_the_user_and_tried_again_soon(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    message_id = ann.queue(title := subject())
+    with monkeypatch.context() as wrong:
+        refuse(wrong, call, ConfigurationRefused("invalid_client"))
+        step = ann.step(message_id)
+    assert step.until is not None
+    assert step.until < now() + timedelta(minutes=5)
+    assert step.refused_account is None
+    message = ann.message(message_id)
+    assert "You need do nothing" in (message.status_detail or "")
+    if message.send_asked_at is None:
+        assert message.leaves_at == step.until, "the sweep finds it"
+    assert ann.settle(message_id) == MessageStatus.SENT
+    assert ann.delivered(title) == 1
+
+
+def test_s6_a_grant_that_is_refused_while_a_mail_leaves_is_told_to_its_account(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = ann.queue(subject())
+    with monkeypatch.context() as dead:
+        refuse(dead, "create_draft", GrantRefused("the password was changed"))
+        assert ann.step(message_id).refused_account == ann.account_id
+    assert ann.message(message_id).status == MessageStatus.QUEUED
+    assert ann.settle(message_id) == MessageStatus.SENT
+
+
+def test_s27_a_lasting_401_after_it_was_asked_to_be_sent_shows_it_as_unknown(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = ann.queue(subject())
+    with monkeypatch.context() as away:
+        refuse(away, "send_draft", AccessTokenRefused("401"))
+        with pytest.raises(AccessTokenRefused):
+            ann.step(message_id, attempt=gmail_sending.HELD_AFTER_ATTEMPTS)
+    assert ann.message(message_id).status == MessageStatus.HELD
+    assert ann.settle(message_id) == MessageStatus.SENT
+
+
+def test_a_mail_that_gmail_does_not_answer_for_says_so_and_can_be_cancelled(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = ann.queue(title := subject())
+    with monkeypatch.context() as away:
+        refuse(away, "create_draft", Unavailable("503"))
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                ann.step(message_id)
+            message = ann.message(message_id)
+            assert message.status == MessageStatus.SENDING
+            assert "does not answer" in (message.status_detail or "")
+            assert message.leaves_at is not None
+            assert message.leaves_at > now()
+    with ann.database.session() as session:
+        outbound.cancel(session, message_id)
+    assert ann.settle(message_id) == MessageStatus.CANCELLED
+    assert (ann.drafts(title), ann.delivered(title)) == ([], 0)
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, call: str, error: GoogleError) -> None:
+    """Gmail, or the way to it, answers a call with an error."""
+
+    def raises(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(Mailbox, call, raises)
 
 
 def test_s27_a_draft_that_somebody_deleted_is_held_for_a_person(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from temporalio import activity
+from temporalio import activity, workflow
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -118,6 +119,38 @@ async def test_those_whose_place_moved_forward_are_told(temporal_env: WorkflowEn
     steps = Steps([lambda: SendStep(kind="done", wake=["msg_that_has_ended"])], [])
     await run(temporal_env, steps)
     assert steps.asked == ["prepare"]
+
+
+async def test_s6_an_account_whose_grant_was_refused_is_told_at_once(
+    temporal_env: WorkflowEnvironment,
+) -> None:
+    account_id, queue = str(uuid.uuid4()), str(uuid.uuid4())
+
+    def refused() -> SendStep:
+        return SendStep(kind="wait", why="Gmail refuses us", refused_account=account_id)
+
+    async with Worker(temporal_env.client, task_queue=queue, workflows=[ToldAccount]):
+        account = await temporal_env.client.start_workflow(
+            ToldAccount.run, id=f"account/{account_id}", task_queue=queue
+        )
+        await run(temporal_env, Steps([refused, done], []))
+        await asyncio.wait_for(account.result(), 40)
+
+
+@workflow.defn(sandboxed=False)
+class ToldAccount:
+    """Stands for the account's workflow."""
+
+    def __init__(self) -> None:
+        self.told = False
+
+    @workflow.signal
+    def gmail_changed(self, history_id: int | None = None) -> None:
+        self.told = history_id is None
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: self.told)
 
 
 async def test_a_message_whose_workflow_was_lost_is_started_by_whatever_wakes_it(
