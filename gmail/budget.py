@@ -39,6 +39,10 @@ WINDOW_S = 60.0
 GRAIN_S = 0.25
 """Spending is kept per quarter of a second, so that a mailbox's record stays small."""
 LONGEST_PAUSE_S = 24 * 3600.0
+QUIET_S = 0.08
+"""Longer than the pauses between the calls of one push."""
+LONGEST_WAY_S = 0.3
+"""A catch-up call waits for pushes of other mailboxes no longer than this: it slows down, and never stands still."""
 SWEEP_FROM = 1000
 """From this many mailboxes on, idle ones are forgotten."""
 
@@ -133,9 +137,11 @@ class LocalBudget:
         self._mailboxes: dict[str, _Mailbox] = {}
         self._project_blocked_until = -inf
         self._sweep_at = SWEEP_FROM
+        self._urgent_at = -inf
 
     def acquire(self, mailbox: str, units: int, priority: Priority) -> None:
         """See `Budget.acquire`."""
+        self._give_way(priority)
         waiter = _Waiter()
         state = self._enter(mailbox, priority, waiter)
         try:
@@ -145,6 +151,16 @@ class LocalBudget:
                 state.waiting[priority].remove(waiter)
                 if state.in_flight < self._requests_in_flight:
                     state.wake_next()
+
+    def _give_way(self, priority: Priority) -> None:
+        """Catch-up waits while mailboxes are served that somebody waits for: within a process they share a core."""
+        now = time.monotonic()
+        if priority is not Priority.CATCH_UP:
+            self._urgent_at = now
+            return
+        deadline = now + LONGEST_WAY_S
+        while (wait := min(self._urgent_at + QUIET_S, deadline) - time.monotonic()) > 0:
+            time.sleep(wait)
 
     def release(self, mailbox: str) -> None:
         """See `Budget.release`."""

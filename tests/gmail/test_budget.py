@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmail.budget import SWEEP_FROM, UNITS, LocalBudget, Priority
+from gmail.budget import LONGEST_WAY_S, QUIET_S, SWEEP_FROM, UNITS, LocalBudget, Priority
 from gmail.errors import Throttled, ThrottleScope
 
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -234,3 +234,30 @@ def test_mailboxes_that_are_quiet_are_forgotten(clock: Clock) -> None:
     assert len(budget._mailboxes) <= 2 * SWEEP_FROM
     assert budget._mailboxes[ANN].in_flight == 1
     budget.release(ANN)
+
+
+def test_catch_up_waits_while_another_mailbox_is_served_and_then_goes_on() -> None:
+    budget = LocalBudget(10**9)
+    budget.acquire(ANN, 1, Priority.SYNC)
+    served = time.monotonic()
+    budget.acquire(BOB, 1, Priority.CATCH_UP)
+    assert time.monotonic() - served >= QUIET_S
+
+
+def test_catch_up_never_stands_still_however_many_pushes_come() -> None:
+    budget = LocalBudget(10**9)
+    over = threading.Event()
+
+    def pushes() -> None:
+        while not over.wait(QUIET_S / 10):
+            budget.acquire(ANN, 1, Priority.SYNC)
+            budget.release(ANN)
+
+    thread = threading.Thread(target=pushes, daemon=True)
+    thread.start()
+    waited = time.monotonic()
+    budget.acquire(BOB, 1, Priority.CATCH_UP)
+    waited = time.monotonic() - waited
+    over.set()
+    thread.join(30)
+    assert LONGEST_WAY_S <= waited < 10 * LONGEST_WAY_S
