@@ -15,13 +15,14 @@ from temporalio import activity
 
 from activities.beating import beating
 from activities.mailboxes import Mailboxes
+from crm import consents
 from gmail.budget import Priority
 from gmail.errors import GoogleError
-from models import Account, Decision
+from models import Account, Decision, PendingConsent
 from models.columns import now
 from models.states import AccountState, Outcome
 from storage.database import Database
-from workflows.values import BatchInput, BatchReport
+from workflows.values import BatchInput, BatchReport, SwitchWish
 
 log = structlog.get_logger("reconcile")
 
@@ -71,7 +72,7 @@ class Reconciling:
                     unannounced.append(account.id)
         self._looked_at(calm, at)
         wake += self._stuck(value, set(wake))
-        consented = self._untold(value)
+        consented, switches = self._untold(value), self._untold_switches(value)
         after = quiet[-1].id if len(quiet) == BATCH else None
         if wake:
             log.info("reconcile_found_news", accounts=len(wake), looked_at=len(quiet))
@@ -79,6 +80,7 @@ class Reconciling:
             looked_at=len(quiet),
             wake=wake,
             consented=consented,
+            switches=switches,
             unannounced=unannounced[:MOST_RENEWED],
             after=after,
         )
@@ -136,14 +138,27 @@ class Reconciling:
             col(Account.access_token_expires_at) > col(Account.state_changed_at) + FIRST_TOKEN_LASTS,
             col(Account.access_token_expires_at) < now() + FIRST_TOKEN_LASTS - UNTOLD_AFTER,
         )
+        wished = select(PendingConsent.account_id).where(
+            PendingConsent.purpose == consents.Purpose.SWITCH, col(PendingConsent.account_id).is_not(None)
+        )
         with self._database.session() as session:
             return list(
                 session.exec(
                     select(Account.id).where(
-                        col(Account.refresh_token_encrypted).is_not(None), or_(connecting, refused)
+                        col(Account.refresh_token_encrypted).is_not(None),
+                        or_(connecting, refused),
+                        col(Account.id).not_in(wished),
                     )
                 )
             )
+
+    def _untold_switches(self, value: BatchInput) -> list[SwitchWish]:
+        """Switches that a user consented to while Temporal was away (S4)."""
+        if value.after is not None:
+            return []
+        with self._database.session() as session:
+            found = consents.untold_switches(session, now() - UNTOLD_AFTER)
+        return [SwitchWish(user_id=user_id, account_id=account_id) for user_id, account_id in found]
 
     def _stuck(self, value: BatchInput, looked_at: set[str]) -> list[str]:
         """Accounts that should have moved by themselves: their workflow was lost, or never started."""

@@ -13,7 +13,7 @@ from activities import outcomes
 from activities.beating import beating
 from activities.mailboxes import Mailboxes
 from activities.watching import Watching
-from crm import accounts, following, timeline
+from crm import accounts, consents, following, timeline
 from gmail import errors
 from gmail.budget import Priority
 from gmail.errors import GoogleError
@@ -47,6 +47,7 @@ class Switching:
             if account is None or user is None or account.user_id != user.id:
                 return SwitchReport(outcome=SwitchOutcome.REFUSED, reason="the user has no such account")
             if user.active_account_id == account.id:
+                consents.forget_switches(session, user.id, account.id)
                 # Told again all the same: a crash may have come between the change and the telling.
                 return SwitchReport(outcome=SwitchOutcome.DONE, tell=_to_tell(session, user.id, account.id))
         self._mailboxes.forget(account.id)
@@ -68,6 +69,7 @@ class Switching:
             if before:
                 following.follow_switch(session, before, row)
                 timeline.note(session, before, "switch", f"The user switched to {row.email}")
+            consents.forget_switches(session, step.user_id, row.id)
             timeline.note(session, row.id, "switch", "The user switched to this mailbox")
             session.flush()
             return SwitchReport(outcome=SwitchOutcome.DONE, tell=_to_tell(session, step.user_id, row.id))
@@ -78,6 +80,7 @@ class Switching:
         with self._database.session() as session:
             row = accounts.locked(session, account.id)
             assert row is not None
+            consents.forget_switches(session, row.user_id, row.id)
             if not isinstance(error, TRY_LATER) and row.state in (
                 AccountState.PAUSED,
                 AccountState.CONNECTING,

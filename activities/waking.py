@@ -10,13 +10,13 @@ import structlog
 from temporalio import activity
 
 from activities.beating import beating_alongside
-from crm import outbound
+from crm import consents, outbound
 from gmail.consent import CONTACTS
 from models import Account, Location
 from models.states import AccountState, GmailContacts
 from storage.database import Database
 from workflows.commands import Commands
-from workflows.values import AccountInput, WakeInput
+from workflows.values import AccountInput, SwitchWish, WakeInput
 
 log = structlog.get_logger("wake")
 
@@ -78,7 +78,10 @@ class Waking:
             await asyncio.gather(*(wake(account_id) for account_id in value.account_ids))
             for account_id in value.consented:
                 await self._commands.account_consented(account_id)
-        return len(value.account_ids) + len(value.consented)
+            for wish in value.switches:
+                await self._commands.switch(wish.user_id, wish.account_id)
+                await asyncio.to_thread(self._forget, wish)
+        return len(value.account_ids) + len(value.consented) + len(value.switches)
 
     @activity.defn(name="tell_switched")
     async def tell_switched(self, value: WakeInput) -> None:
@@ -88,6 +91,10 @@ class Waking:
                 await self._commands.account_changed(account_id)
         if value.account_ids:
             await self.wake_messages(AccountInput(account_id=value.account_ids[-1]))
+
+    def _forget(self, wish: SwitchWish) -> None:
+        with self._database.session() as session:
+            consents.forget_switches(session, wish.user_id, wish.account_id)
 
     def _waiting(self, account_id: str) -> list[str]:
         with self._database.session() as session:

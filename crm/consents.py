@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlmodel import Session, col, update
+from sqlmodel import Session, col, select, update
 
-from models import PendingConsent, User
+from models import Account, PendingConsent, User
 from models.columns import now
 
 LIVES = timedelta(minutes=10)
+WISH_LIVES = timedelta(days=30)
+"""A switch that was consented to and not told to the workflows yet."""
 
 
 class Purpose(StrEnum):
@@ -70,3 +72,45 @@ def take(session: Session, state: str) -> PendingConsent | None:
         .values(used_at=now())
         .returning(PendingConsent)
     ).scalar_one_or_none()
+
+
+def remember_switch(session: Session, consent: PendingConsent, account_id: str) -> None:
+    """The consent was for a switch to this account: kept until the workflows know of it (S4). The last one counts."""
+    forget_switches(session, consent.user_id)
+    session.execute(
+        update(PendingConsent)
+        .where(col(PendingConsent.state_hash) == consent.state_hash)
+        .values(account_id=account_id, used_at=now(), expires_at=now() + WISH_LIVES)
+    )
+
+
+def forget_switches(session: Session, user_id: str, account_id: str | None = None) -> None:
+    """The user's switch was told, or is of no account any more.
+
+    Args:
+        account_id: only a switch to this account.
+    """
+    wished = update(PendingConsent).where(
+        col(PendingConsent.user_id) == user_id,
+        col(PendingConsent.purpose) == Purpose.SWITCH,
+        col(PendingConsent.account_id).is_not(None),
+    )
+    if account_id is not None:
+        wished = wished.where(col(PendingConsent.account_id) == account_id)
+    session.execute(wished.values(account_id=None))
+
+
+def untold_switches(session: Session, before: datetime) -> list[tuple[str, str]]:
+    """(user id, account id) of switches that were consented to before then, and told to nobody."""
+    wishes = (
+        select(PendingConsent.user_id, PendingConsent.account_id)
+        .join(Account, col(Account.id) == col(PendingConsent.account_id))
+        .where(
+            PendingConsent.purpose == Purpose.SWITCH,
+            col(PendingConsent.used_at) < before,
+            col(Account.refresh_token_encrypted).is_not(None),
+            col(Account.disconnect_asked_at).is_(None),
+        )
+        .order_by(col(PendingConsent.used_at))
+    )
+    return [(user_id, account_id) for user_id, account_id in session.exec(wishes) if account_id is not None]

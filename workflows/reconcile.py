@@ -32,16 +32,17 @@ class ReconcileWorkflow:
                 heartbeat_timeout=policies.HEARTBEAT,
                 retry_policy=policies.STEP_RETRY,
             )
-            if batch.wake or batch.consented:
+            if batch.wake or batch.consented or batch.switches:
                 await workflow.execute_activity(
                     "wake_accounts",
                     WakeInput(
                         account_ids=batch.wake,
                         consented=batch.consented,
+                        switches=batch.switches,
                         unannounced=batch.unannounced,
                         silent_s=value.interval_s,
                     ),
-                    summary=f"Wake {len(batch.wake) + len(batch.consented)} accounts",
+                    summary=f"Wake {len(batch.wake) + len(batch.consented) + len(batch.switches)} accounts",
                     start_to_close_timeout=policies.PAGE_TIMEOUT,
                     heartbeat_timeout=policies.HEARTBEAT,
                     retry_policy=policies.STEP_RETRY,

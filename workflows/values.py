@@ -232,6 +232,13 @@ class WakeInput(BaseModel):
     account_ids: list[str]
     consented: list[str] = []
     unannounced: list[str] = []
+class SwitchWish(BaseModel):
+    """A switch that a user consented to, and that no workflow was told of (S4)."""
+
+    user_id: str
+    account_id: str
+
+
     silent_s: float = 0.0
 
 
@@ -239,6 +246,7 @@ class MessageInput(BaseModel):
     """SendMessageWorkflow, id `message/<id>`."""
 
     message_id: str
+    switches: list[SwitchWish] = []
 
 
 class SendStep(BaseModel):
@@ -253,6 +261,7 @@ class SendStep(BaseModel):
 
 
 class CampaignInput(BaseModel):
+    switches: list[SwitchWish] = []
     """CampaignWorkflow, id `campaign/<id>`. `failures`: batches in a row that the provider did not let through."""
 
     campaign_id: str

@@ -16,7 +16,7 @@ from api.once import Once
 from api.problems import Problem, not_found
 from api.routes.consent import AuthorizationAnswer, ask_for_consent, await_release, checked_return_url
 from api.routes.users import user_of
-from crm import account_views, accounts, connections, decisions, timeline
+from crm import account_views, accounts, connections, consents, decisions, timeline
 from crm.account_views import AccountView
 from crm.consents import Purpose
 from crm.decisions import DecisionView
@@ -220,6 +220,7 @@ def begin_switch(context: Context, location_id: str, user_id: str, account_id: s
         answer = account_views.views(session, [account], context.limits)[0]
     if user.active_account_id == account.id:
         context.tell(context.commands.stay(user_id, account_id))
+        _forget_earlier_switches(context, user_id)
         return answer
     is_dead = (
         account.state in (AccountState.REAUTHORIZATION_REQUIRED, AccountState.DISCONNECTED)
@@ -237,7 +238,14 @@ def begin_switch(context: Context, location_id: str, user_id: str, account_id: s
             account_id=account.id,
         )
     context.tell(context.commands.switch(user_id, account_id))
+    _forget_earlier_switches(context, user_id)
     return answer
+
+
+def _forget_earlier_switches(context: Context, user_id: str) -> None:
+    """A switch that was consented to while Temporal was away is not the last wish any more."""
+    with context.database.session() as session:
+        consents.forget_switches(session, user_id)
 
 
 @router.get("/v1/accounts/{account_id}/timeline")

@@ -170,13 +170,16 @@ def _take(context: Context, consent: PendingConsent, grant: Grant) -> Connected:
         except GrantRefused:
             raise GrantGone from None
         with context.database.session() as session:
-            return connections.take_grant(
+            connected = connections.take_grant(
                 session,
                 consent.user_id,
                 Purpose(consent.purpose),
                 consent.account_id,
                 _sealed(context, grant),
             )
+            if connected.switch:
+                consents.remember_switch(session, consent, connected.account_id)
+            return connected
 
 
 def _sealed(context: Context, grant: Grant) -> NewGrant:
@@ -191,14 +194,18 @@ def _sealed(context: Context, grant: Grant) -> NewGrant:
 
 
 def _start(context: Context, consent: PendingConsent, connected: Connected) -> None:
-    """Tell the workflows. The grant is safe already: where Temporal is away, reconciliation starts them."""
+    """Tell the workflows. Grant and wish are safe already: where Temporal is away, reconciliation tells them."""
     try:
         if connected.switch:
             context.tell(context.commands.switch(consent.user_id, connected.account_id))
+            with context.database.session() as session:
+                consents.forget_switches(session, consent.user_id, connected.account_id)
         else:
             context.tell(context.commands.account_consented(connected.account_id))
     except WorkflowsUnavailable:
         log.warning("consent_waits_for_temporal", account_id=connected.account_id)
+    except SQLAlchemyError as failure:
+        log.warning("switch_is_told_again", account_id=connected.account_id, error=type(failure).__name__)
 
 
 def _give_back(context: Context, token: str, subject: str, email: str) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlmodel import col, select
 
-from crm import connections
+from crm import connections, consents
 from devstack.gmail.control import GmailControl
 from devstack.story import eventually
 from models import Account, PendingConsent, User
@@ -338,6 +338,38 @@ def test_a_grant_is_not_lost_where_temporal_is_away(ann: Person) -> None:
     ann.running.commands.away = True
     account_id = ann.visit(redirect)["account_id"]
     assert ann.row(account_id).refresh_token_encrypted is not None
+
+
+def test_s4_a_switch_is_not_lost_where_temporal_is_away(ann: Person) -> None:
+    ann.settle(ann.connect(ann.mailbox()))
+    first = ann.google.consent(ann.ask(f"/v1/users/{ann.id}/switch"), ann.mailbox())
+    second = ann.google.consent(ann.ask(f"/v1/users/{ann.id}/switch"), ann.mailbox())
+    third = ann.google.consent(ann.ask(f"/v1/users/{ann.id}/switch"), ann.mailbox())
+    ann.running.commands.away = True
+    ann.visit(first)
+    wanted = ann.visit(second)["account_id"]
+    assert untold(ann) == [wanted], "of two wishes the last one counts"
+    ann.running.commands.away = False
+    ann.visit(third)
+    assert untold(ann) == []
+
+
+def test_s4_who_switches_by_hand_afterwards_is_not_switched_once_more(ann: Person) -> None:
+    active = ann.connect(ann.mailbox())
+    ann.settle(active)
+    redirect = ann.google.consent(ann.ask(f"/v1/users/{ann.id}/switch"), ann.mailbox())
+    ann.running.commands.away = True
+    ann.visit(redirect)
+    ann.running.commands.away = False
+    assert ann.tenant.api.post(f"/v1/users/{ann.id}/switch", json={"account_id": active}).status_code == 202
+    assert untold(ann) == []
+
+
+def untold(ann: Person) -> list[str]:
+    """Accounts that the user is still to be switched to."""
+    with ann.running.database.session() as session:
+        found = consents.untold_switches(session, now() + timedelta(seconds=1))
+    return [account_id for user_id, account_id in found if user_id == ann.id]
 
 
 @pytest.mark.parametrize(

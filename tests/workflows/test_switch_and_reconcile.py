@@ -30,6 +30,7 @@ from workflows.values import (
     SwitchOutcome,
     SwitchReport,
     SwitchStep,
+    SwitchWish,
     WakeInput,
 )
 
@@ -145,6 +146,20 @@ async def test_reconciliation_walks_all_batches_and_wakes_those_with_news(
     assert [batch.after for batch in steps.asked["reconcile_batch"]] == [None, "acc_500", "acc_999"]
     woken = [account for value in steps.asked["wake_accounts"] for account in value.account_ids]
     assert woken == ["acc_1", "acc_2", "acc_1001"]
+
+
+async def test_s4_reconciliation_passes_a_switch_on_that_nobody_was_told_of(
+    temporal_env: WorkflowEnvironment,
+) -> None:
+    wish = SwitchWish(user_id="usr_1", account_id="acc_2")
+    steps = Steps(reconcile_batch=[BatchReport(switches=[wish])])
+    activities = [
+        steps.of("reconcile_batch", BatchInput, BatchReport),
+        steps.of("wake_accounts", WakeInput, None),
+    ]
+    async with played(temporal_env, ReconcileWorkflow, ReconcileInput(interval_s=5), activities) as handle:
+        await asyncio.wait_for(handle.result(), 40)
+    assert [value.switches for value in steps.asked["wake_accounts"]] == [[wish]]
 
 
 async def test_s23_contacts_wait_for_google_and_are_read_again_when_asked(
