@@ -253,6 +253,7 @@ def test_catch_up_never_stands_still_however_many_pushes_come() -> None:
             budget.acquire(ANN, 1, Priority.SYNC)
             budget.release(ANN)
 
+    budget.acquire(ANN, 1, Priority.SYNC)
     thread = threading.Thread(target=pushes, daemon=True)
     thread.start()
     waited = time.monotonic()
