@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from crm import campaigns, events, threads
+from crm.suppressions import DISCARDED
 from models import (
     Account,
     AccountAlias,
@@ -211,7 +212,6 @@ def cancel(session: Session, message_id: str) -> Message:
 
 
 MARKED_AS_SENT = "marked as sent by a person"
-DISCARDED = "discarded by a person"
 
 
 class NotHeld(Exception):

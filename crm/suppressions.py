@@ -22,6 +22,8 @@ CAME_BACK = "mail to it came back for good"
 KEEPS_BOUNCING = "mail to it came back again and again"
 BY_HAND = "added by hand"
 
+DISCARDED = "discarded by a person"
+"""Of a mail whose outcome was unknown: it says nothing about the address."""
 MOST_BOUNCES = 3
 BOUNCES_WITHIN = timedelta(days=30)
 NOT_THE_ADDRESS = ("5.2.2", "5.2.3", "5.3", "5.6", "5.7")
@@ -115,7 +117,9 @@ def _is_not_about_address(status: str) -> bool:
 
 def _bounces(session: Session, location_id: str, email: str) -> int:
     given_up = and_(
-        col(CampaignRecipient.state) == RecipientState.FAILED, col(CampaignRecipient.attempts) > 0
+        col(CampaignRecipient.state) == RecipientState.FAILED,
+        col(CampaignRecipient.attempts) > 0,
+        col(CampaignRecipient.reason).is_distinct_from(DISCARDED),
     )
     return session.exec(
         select(func.count())

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from crm import filing, mailing, suppressions
+from crm import filing, mailing, outbound, suppressions
 from mail.parse import parse
 from models import CampaignRecipient, Contact, InboundMail
 from models.columns import now
@@ -115,6 +115,21 @@ def test_s20_what_came_back_longer_ago_is_forgotten(post: Post) -> None:
 def test_s20_a_delay_is_no_bounce(post: Post) -> None:
     for _ in range(3):
         assert post.comes_back("4.4.7", action="delayed") == RecipientState.SENT
+    assert post.reason() is None
+
+
+def test_a_mail_that_a_person_discarded_did_not_come_back(post: Post) -> None:
+    post.comes_back("4.2.2")
+    news = Mailing(post.crm, post.user, [post.lea])
+    batch = news.open()
+    news.hand_over(batch, news.address(batch))
+    with post.crm.database.session() as session:
+        recipient = session.get_one(CampaignRecipient, (news.id, post.lea.id))
+        recipient.attempts = 1  # its server asked to come again, and then its answer was lost
+    news.open()
+    with post.crm.database.session() as session:
+        outbound.resolve(session, str(news.recipient().message_id), "discard")
+    post.comes_back("4.2.2")
     assert post.reason() is None
 
 
