@@ -11,6 +11,7 @@ from crm.tracking import Tracker
 from mail.compose import OutgoingFile, compose
 from mail.message import Address
 from models import AccountAlias, Attachment, Location, Message, Participant
+from models.columns import now
 from models.states import Role
 from storage.blobs import Blobs
 from storage.database import Database
@@ -37,8 +38,8 @@ class Composer:
         self._append_signature = append_signature
         self._tracker = tracker
 
-    def compose(self, message_id: str, *, with_bcc: bool = True) -> bytes:
-        """The whole mail with our stamp; Bcc only where the receiver takes it out (Gmail).
+    def compose(self, message_id: str, *, through_gmail: bool = True) -> bytes:
+        """The whole mail with our stamp; only Gmail gives it an id and a date by itself, and takes Bcc out.
 
         Raises:
             OversizeError: it became too large to send (S22).
@@ -70,7 +71,7 @@ class Composer:
             from_=by_role[Role.FROM][0],
             to=by_role[Role.TO],
             cc=by_role[Role.CC],
-            bcc=by_role[Role.BCC] if with_bcc else (),
+            bcc=by_role[Role.BCC] if through_gmail else (),
             subject=message.subject,
             text=message.text,
             html=html,
@@ -79,6 +80,8 @@ class Composer:
                 for file in files
                 if file.blob is not None
             ],
+            date=None if through_gmail else now(),
+            message_id=None if through_gmail else message.message_id_header,
             in_reply_to=message.in_reply_to[-1] if message.in_reply_to else None,
             references=message.references,
             headers=[(outbound.STAMP_HEADER, message.stamp or ""), *message.headers.items()],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from sqlmodel import Session
 
 from activities.answers import write_down
 from activities.composing import Composer
-from crm import leaving, outbound
+from crm import leaving, notices, outbound
 from crm.leaving import Next, Way
 from delivery.smtp import (
     OutcomeUnknown,
@@ -18,8 +19,11 @@ from delivery.smtp import (
     ProviderMisconfigured,
     ProviderRefused,
     ProviderUnreachable,
+    RefusedRecipient,
     SmtpConnection,
 )
+from mail.bounce import Bounce
+from mail.bouncereading import status_in
 from mail.encode import ComposeError
 from models import Location, Message
 from models.columns import now
@@ -100,11 +104,14 @@ class SmtpSender:
             message = leaving.locked(session, one.message_id)
             if message.send_asked_at is not None:
                 return self._unknown(session, message)
-            recipients = [person.email for person in outbound.recipients_of(session, message.id)]
+            recipients = message.untaken or [
+                person.email for person in outbound.recipients_of(session, message.id)
+            ]
+            self._name(message)
             return_path = f"bounce+{message.stamp}@{self._return_domain}"
             location = session.get_one(Location, message.location_id)
         try:
-            raw = self._composer.compose(one.message_id, with_bcc=False)
+            raw = self._composer.compose(one.message_id, through_gmail=False)
             with SmtpConnection(self._provider_of(location)) as connection:
                 refused = connection.send(return_path, recipients, raw, before_data=lambda: self._ask(one))
         except (ComposeError, BlobMissing) as error:
@@ -119,9 +126,18 @@ class SmtpSender:
             return self._leave(one)
         return self._sent(one, refused)
 
+    def _name(self, message: Message) -> None:
+        """Before anything leaves: the ids by which answers (S8) and what comes back (S20) are known."""
+        if message.message_id_header is None:
+            message.message_id_header = f"<{secrets.token_hex(16)}@{self._return_domain}>"
+            # Lower case: some servers fold the case of a return path.
+            message.stamp = secrets.token_hex(16)
+
     def _unknown(self, session: Session, message: Message) -> Next:
+        to = f" for {', '.join(message.untaken)}" if message.untaken else ""
         words = (
-            "The provider took it and the answer was lost: it may have left. Mark it as sent, or discard it."
+            f"The provider took it{to} and the answer was lost: it may have left. "
+            "Mark it as sent, or discard it."
         )
         outbound.set_status(session, message, MessageStatus.HELD, words)
         return Next(Way.WAIT, why="held: its outcome is unknown")
@@ -143,21 +159,36 @@ class SmtpSender:
             raise _Overtaken
         return message
 
-    def _sent(self, one: _Try, refused: list[tuple[str, str]]) -> Next:
+    def _sent(self, one: _Try, refused: list[RefusedRecipient]) -> Next:
+        until: datetime | None = None
+
         def write(session: Session) -> None:
+            nonlocal until
             message = leaving.locked(session, one.message_id)
-            message.sent_at, message.leaves_at = now(), None
-            outbound.set_status(session, message, MessageStatus.SENT)
-            if refused:
-                message.bounced_at, message.bounce_permanent = now(), True
-                message.bounce_recipients = [recipient for recipient, _ in refused]
-                message.bounce_reason = refused[0][1]
+            if not message.untaken:
+                message.sent_at = now()
+            message.untaken = [person.email for person in refused if not person.permanent]
+            for person in refused:
+                if person.permanent:
+                    _bounce(session, message, [person.email], person.reason, permanent=True)
+            why = next((person.reason for person in refused if not person.permanent), None)
+            until = _for_the_others(session, message, why) if why is not None else None
+            if until is None:
+                _settle(session, message)
 
         write_down(self._database, write)
-        return Next(Way.DONE)
+        return _next(until)
 
     def _failed(self, one: _Try, reason: str) -> Next:
-        write_down(self._database, lambda session: leaving.fail(session, self._ours(session, one), reason))
+        def write(session: Session) -> None:
+            message = self._ours(session, one)
+            if message.untaken:
+                _give_up_others(session, message, reason, permanent=True)
+                _settle(session, message)
+            else:
+                leaving.fail(session, message, reason)
+
+        write_down(self._database, write)
         return Next(Way.DONE)
 
     def _later(self, one: _Try, why: str) -> Next:
@@ -168,13 +199,62 @@ class SmtpSender:
             nonlocal until
             message = self._ours(session, one)
             message.send_asked_at = None
-            waited = now() - message.created_at
-            if waited > TRY_FOR:
+            if message.untaken:
+                until = _for_the_others(session, message, why)
+                if until is None:
+                    _settle(session, message)
+                return
+            until = _next_try(message)
+            if until is None:
                 leaving.fail(session, message, f"Given up after a day. {why}")
                 return
-            until = now() + min(max(FIRST_PAUSE, waited), LONGEST_PAUSE)
             outbound.set_status(session, message, MessageStatus.QUEUED, why)
             message.leaves_at = until
 
         write_down(self._database, write)
-        return Next(Way.WAIT, until, "the SMTP provider") if until else Next(Way.DONE)
+        return _next(until)
+
+
+def _next(until: datetime | None) -> Next:
+    return Next(Way.WAIT, until, "the SMTP provider") if until else Next(Way.DONE)
+
+
+def _next_try(message: Message) -> datetime | None:
+    """After a pause that grows with the time since the first try; None where that was for a day."""
+    message.tried_since = message.tried_since or now()
+    waited = now() - message.tried_since
+    return None if waited > TRY_FOR else now() + min(max(FIRST_PAUSE, waited), LONGEST_PAUSE)
+
+
+def _for_the_others(session: Session, message: Message, why: str) -> datetime | None:
+    """It has left for some; when it is tried again for the rest alone, None where they are given up."""
+    until = _next_try(message)
+    if until is None:
+        _give_up_others(session, message, f"Given up after a day. {why}", permanent=False)
+        return None
+    message.send_asked_at, message.leaves_at = None, until
+    rest = ", ".join(message.untaken)
+    words = f"It has left for the others; for {rest} it is tried again by itself: {why}"
+    outbound.set_status(session, message, MessageStatus.SENDING, words)
+    return until
+
+
+def _give_up_others(session: Session, message: Message, reason: str, *, permanent: bool) -> None:
+    rest, message.untaken = message.untaken, []
+    _bounce(session, message, rest, reason, permanent=permanent)
+
+
+def _bounce(
+    session: Session, message: Message, recipients: list[str], reason: str, *, permanent: bool
+) -> None:
+    told = Bounce(tuple(recipients), (), permanent, status_in(reason), reason, delayed=False)
+    notices.came_back(session, message, told, now())
+
+
+def _settle(session: Session, message: Message) -> None:
+    """The provider has said all that it will say; a notice of another server may have been quicker."""
+    message.leaves_at = None
+    if message.bounced_at is not None:
+        outbound.set_status(session, message, MessageStatus.BOUNCED, message.bounce_reason)
+    elif message.status != MessageStatus.DELAYED:
+        outbound.set_status(session, message, MessageStatus.SENT)

@@ -7,20 +7,19 @@ from dataclasses import replace
 
 from sqlmodel import Session, col, select
 
-from crm import events, identity, policy, suppressions
+from crm import events, identity, notices, policy, suppressions
 from crm.addresses import domain_of
 from crm.attachments import StoredAttachment
 from crm.facts import load_location_world
 from crm.headline import Headline
 from crm.keeping import Item, Keeper, locks_of
-from crm.outbound import set_status
 from crm.world import author_key, people
 from mail import bounce
 from mail.bounce import Bounce
 from mail.message import Address, Mail
 from models import Campaign, CampaignRecipient, InboundMail, Message, User
 from models.columns import now
-from models.states import MessageStatus, RecipientState
+from models.states import RecipientState
 
 
 def file_auto_bcc(
@@ -76,7 +75,7 @@ def file_return(session: Session, inbound: InboundMail, mail: Mail) -> None:
         inbound.outcome = "about no mail of ours"
     else:
         inbound.message_id, inbound.outcome = message.id, "delayed" if notice.delayed else "bounced"
-        _mark(session, message, notice)
+        notices.came_back(session, message, notice, inbound.received_at)
         _mark_recipient(session, inbound.return_token, notice)
     session.add(inbound)
 
@@ -88,17 +87,6 @@ def _message_of(session: Session, token: str | None) -> Message | None:
         .where((Message.stamp == token) | (CampaignRecipient.return_token == token))
         .with_for_update(of=Message)
     ).first()
-
-
-def _mark(session: Session, message: Message, notice: Bounce) -> None:
-    if notice.delayed:
-        if message.status == MessageStatus.SENT:
-            set_status(session, message, MessageStatus.DELAYED, notice.reason)
-        return
-    message.bounced_at, message.bounce_permanent = now(), notice.permanent
-    message.bounce_status, message.bounce_reason = notice.status, notice.reason
-    message.bounce_recipients = list(notice.recipients)
-    set_status(session, message, MessageStatus.BOUNCED, notice.reason)
 
 
 def _mark_recipient(session: Session, token: str | None, notice: Bounce) -> None:

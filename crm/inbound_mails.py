@@ -15,7 +15,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from crm.addresses import mailbox_key
-from models import Account, AccountAlias, CampaignRecipient, InboundMail, Message, RetiredAutoBcc, User
+from models import (
+    Account,
+    AccountAlias,
+    Campaign,
+    CampaignRecipient,
+    InboundMail,
+    Message,
+    RetiredAutoBcc,
+    User,
+)
 from models.columns import now
 from models.ids import new_id
 from models.states import AccountState
@@ -76,13 +85,17 @@ def find(session: Session, local_part: str) -> Mailbox | None:
 
 
 def _return_address(session: Session, token: str) -> Mailbox | None:
-    location_id = session.exec(select(Message.location_id).where(Message.stamp == token)).first()
-    if location_id is not None:
-        return Mailbox(Purpose.CAMPAIGN_RETURN, token, location_id)
-    recipient = session.exec(
-        select(CampaignRecipient.campaign_id).where(CampaignRecipient.return_token == token)
-    ).first()
-    return Mailbox(Purpose.CAMPAIGN_RETURN, token) if recipient is not None else None
+    spellings = {token, token.lower()}  # ours are lower case, which a server on the way may have changed
+    for query in (
+        select(Message.stamp, Message.location_id).where(col(Message.stamp).in_(spellings)),
+        select(CampaignRecipient.return_token, Campaign.location_id)
+        .join(Campaign, col(Campaign.id) == col(CampaignRecipient.campaign_id))
+        .where(col(CampaignRecipient.return_token).in_(spellings)),
+    ):
+        found = session.exec(query).first()
+        if found is not None and found[0] is not None:
+            return Mailbox(Purpose.CAMPAIGN_RETURN, found[0], found[1])
+    return None
 
 
 def may_file(session: Session, location_id: str, author: str) -> bool:

@@ -12,6 +12,7 @@ from crm import events, leaving
 from crm.addresses import email_key
 from crm.world import ancestors, author_key
 from mail import authenticity, bounce, classify
+from mail.bounce import Bounce
 from mail.message import Mail
 from models import Account, Message, Participant
 from models.columns import now
@@ -61,18 +62,25 @@ def apply_notice(
     message = _outbound(session, about)
     if read is None or message is None:
         return NoticeEffect(kind, about)
-    recipients = sorted({email_key(one) for one in read.recipients} | set(message.bounce_recipients))
-    if read.delayed:
+    came_back(session, message, read, at)
+    return NoticeEffect(kind, message.id)
+
+
+def came_back(session: Session, message: Message, notice: Bounce, at: datetime) -> None:
+    """Mark a mail that did not reach somebody, or not yet; what several notices tell adds up."""
+    recipients = sorted({email_key(one) for one in notice.recipients} | set(message.bounce_recipients))
+    if notice.delayed:
         if message.status == MessageStatus.SENT:
-            _set(session, message, MessageStatus.DELAYED, read.reason)
+            _set(session, message, MessageStatus.DELAYED, notice.reason)
     elif message.bounced_at is None or recipients != message.bounce_recipients:
         message.bounced_at = min(message.bounced_at or at, at)
-        message.bounce_permanent = bool(message.bounce_permanent) or read.permanent
-        message.bounce_status = read.status or message.bounce_status
-        message.bounce_reason = read.reason
+        message.bounce_permanent = bool(message.bounce_permanent) or notice.permanent
+        message.bounce_status = notice.status or message.bounce_status
+        message.bounce_reason = notice.reason
         message.bounce_recipients = recipients
-        _set(session, message, MessageStatus.BOUNCED, read.reason)
-    return NoticeEffect(kind, message.id)
+        # For whom the provider did not take it yet, it is still leaving.
+        status = MessageStatus.SENDING if message.untaken else MessageStatus.BOUNCED
+        _set(session, message, status, notice.reason)
 
 
 def note_auto_bcc_notice(session: Session, about: str, at: datetime) -> None:

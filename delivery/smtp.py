@@ -45,6 +45,15 @@ class ProviderRefused(Exception):
         self.about = about
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedRecipient:
+    """Somebody for whom the provider did not take a mail that it took for others; `permanent`: a 5xx."""
+
+    email: str
+    reason: str
+    permanent: bool
+
+
 class ProviderUnreachable(Exception):
     """No connection, or it broke before the mail was handed over: nothing has left."""
 
@@ -118,8 +127,8 @@ class SmtpConnection:
         content: bytes,
         *,
         before_data: Callable[[], None] = lambda: None,
-    ) -> list[tuple[str, str]]:
-        """Hand one mail over; returns (recipient, reason) for those refused while others were taken.
+    ) -> list[RefusedRecipient]:
+        """Hand one mail over; returns who was refused while others were taken.
 
         Args:
             before_data: called when all is agreed and nothing has left: write down that the mail is handed over now.
@@ -131,7 +140,8 @@ class SmtpConnection:
             ProviderMisconfigured: login refused.
         """
         smtp = self._connected()
-        refused: list[tuple[str, str]] = []
+        refused: list[RefusedRecipient] = []
+        answers: list[tuple[int, bytes]] = []
         try:
             code, answer = smtp.mail(return_path, ["BODY=8BITMIME"] if smtp.has_extn("8bitmime") else [])
             if code >= 400:
@@ -139,10 +149,10 @@ class SmtpConnection:
             for recipient in recipients:
                 code, answer = smtp.rcpt(recipient)
                 if code >= 400:
-                    refused.append((recipient, _words(code, answer)))
-                    last = (code, answer)
+                    refused.append(RefusedRecipient(recipient, _words(code, answer), code >= 500))
+                    answers.append((code, answer))
             if len(refused) == len(recipients):
-                raise _refusal(*last, "recipient")
+                raise _refusal(*min(answers, key=lambda one: one[0] >= 500), "recipient")
             code, answer = smtp.docmd("DATA")
             if code != 354:
                 raise _refusal(code, answer)

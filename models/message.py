@@ -78,6 +78,10 @@ class Message(SQLModel, table=True):
     draft_id: str | None = None
     send_asked_at: datetime | None = moment()
     """Set before the draft (or the SMTP data) is handed over: from then on only a look-up tells."""
+    untaken: list[str] = json_list()
+    """By SMTP: recipients whom the provider refused for now, while it took the mail for the others: tried again."""
+    tried_since: datetime | None = moment()
+    """By SMTP: when it was not taken for the first time; it is tried for a day from then."""
     lookups: int = 0
     """Look-ups since then that found neither the draft nor the copy in SENT."""
     sent_gmail_id: str | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,18 @@ from sqlalchemy.exc import OperationalError
 from activities import answers, smtp_sending
 from activities.composing import Composer
 from activities.smtp_sending import SmtpSender
-from crm import leaving, outbound
+from crm import filing, inbound_mails, leaving, outbound
 from crm.leaving import Next, Way
 from crm.ledger import Limits
 from crm.outbound import OutboundDraft, Recipient
-from models import Message
+from mail.parse import parse
+from models import InboundMail, Message
+from models.columns import now
+from models.ids import new_id
 from models.states import MessageStatus
 from storage.blobs import Blobs
 from storage.database import Database
-from tests.crm.builders import Crm
+from tests.crm.builders import Crm, raw_mail
 from tests.delivery.provider import Server, server
 
 pytestmark = pytest.mark.servers
@@ -39,8 +43,10 @@ class Counter:
         composer = Composer(database, Blobs(folder.as_uri()))
         self.sender = SmtpSender(database, composer, lambda _: provider.provider, "bcc.test")
 
-    def queue(self, subject: str = "Offer") -> str:
-        draft = OutboundDraft("individual", [Recipient("lea@lead.example")], subject, text="Hello.")
+    def queue(
+        self, subject: str = "Offer", *, to: Sequence[str] = ("lea@lead.example",), kind: str = "individual"
+    ) -> str:
+        draft = OutboundDraft(kind, [Recipient(email) for email in to], subject, text="Hello.")
         with self.database.session() as session:
             return outbound.queue(session, self.crm.location, self.user, draft).id
 
@@ -176,3 +182,155 @@ def test_a_mail_that_cannot_be_written_has_failed_and_says_why(counter: Counter)
     assert counter.step(message_id).way is Way.DONE
     assert counter.status(message_id) == MessageStatus.FAILED
     assert counter.provider.taken == []
+
+
+def test_scheduled_mail_is_tried_for_a_day_from_its_first_try_on(counter: Counter) -> None:
+    message_id = counter.queue()
+    with counter.database.session() as session:
+        row = session.get_one(Message, message_id)
+        row.created_at, row.send_at = now() - timedelta(days=3), now()
+    counter.provider.answers["RCPT"] = "451 later"
+    assert counter.step(message_id).way is Way.WAIT
+    assert counter.status(message_id) == MessageStatus.QUEUED
+    with counter.database.session() as session:
+        session.get_one(Message, message_id).tried_since = now() - timedelta(hours=25)
+    assert counter.step(message_id).way is Way.DONE
+    assert counter.status(message_id) == MessageStatus.FAILED
+
+
+def test_it_leaves_with_the_id_and_the_date_that_the_crm_knows_it_by(counter: Counter) -> None:
+    message_id = counter.queue()
+    counter.step(message_id)
+    left, row = parse(counter.provider.taken[0]), counter.message(message_id)
+    assert left.message_id == row.message_id_header
+    assert str(left.message_id).endswith("@bcc.test>")
+    assert left.date is not None
+    assert abs(left.date - now()) < timedelta(minutes=1)
+    assert left.headers.get(outbound.STAMP_HEADER) == row.stamp == str(row.stamp).lower()
+
+
+def test_s24_an_answer_to_workflow_mail_is_known_as_one(counter: Counter) -> None:
+    ann = counter.crm.connect(counter.user, "ann@gmail.example")
+    message_id = counter.queue(kind="workflow")
+    counter.step(message_id)
+    left = parse(counter.provider.taken[0])
+    answer = raw_mail(
+        "lea@lead.example", ["ann@gmail.example"], subject="Re: Offer", answers=[str(left.message_id)]
+    )
+    counter.crm.clock = now()
+    (filed,) = counter.crm.arrive(ann, (answer, ("INBOX",), "t1"))
+    assert counter.message(str(filed.message_id)).thread_id == counter.message(message_id).thread_id
+    assert counter.message(message_id).replied_at is not None
+
+
+def test_s25_a_recipient_refused_for_now_gets_it_later_and_the_others_only_once(counter: Counter) -> None:
+    message_id = counter.queue(to=("lea@lead.example", "two@lead.example", "gone@lead.example"))
+    counter.provider.answer_to = {
+        "two@lead.example": "450 4.2.0 greylisted",
+        "gone@lead.example": "550 5.1.1 no such user",
+    }
+    step = counter.step(message_id)
+    waiting = counter.message(message_id)
+    assert (step.way, step.until) == (Way.WAIT, waiting.leaves_at)
+    assert (waiting.status, waiting.untaken) == (MessageStatus.SENDING, ["two@lead.example"])
+    assert (waiting.bounce_permanent, waiting.bounce_recipients) == (True, ["gone@lead.example"])
+    with counter.database.session() as session, pytest.raises(outbound.TooLate):
+        outbound.cancel(session, message_id)
+    assert counter.step(message_id).way is Way.WAIT
+    assert len(counter.provider.taken) == 1
+    del counter.provider.answer_to["two@lead.example"]
+    assert counter.step(message_id).way is Way.DONE
+    assert counter.provider.taken_for == [
+        ["lea@lead.example"],
+        ["two@lead.example"],
+    ]
+    after = counter.message(message_id)
+    assert (after.status, after.untaken, after.leaves_at) == (MessageStatus.BOUNCED, [], None)
+    assert (after.bounce_recipients, after.sent_at) == (["gone@lead.example"], waiting.sent_at)
+
+
+def test_s25_who_is_refused_for_now_for_a_day_is_shown_as_not_reached_and_not_as_refused_for_good(
+    counter: Counter,
+) -> None:
+    message_id = counter.queue(to=("lea@lead.example", "two@lead.example"))
+    counter.provider.answer_to = {"two@lead.example": "450 4.2.0 greylisted"}
+    counter.step(message_id)
+    with counter.database.session() as session:
+        session.get_one(Message, message_id).tried_since = now() - timedelta(hours=25)
+    assert counter.step(message_id).way is Way.DONE
+    row = counter.message(message_id)
+    assert (row.status, row.bounce_permanent) == (MessageStatus.BOUNCED, False)
+    assert row.bounce_recipients == ["two@lead.example"]
+
+
+def test_s27_an_answer_lost_on_the_way_to_the_others_is_unknown_and_not_tried_again(counter: Counter) -> None:
+    message_id = counter.queue(to=("lea@lead.example", "two@lead.example"))
+    counter.provider.answer_to = {"two@lead.example": "450 4.2.0 greylisted"}
+    counter.step(message_id)
+    counter.provider.answer_to = {}
+    counter.provider.answers["."] = ""
+    assert counter.step(message_id).way is Way.WAIT
+    counter.provider.answers["."] = "250 taken"
+    counter.step(message_id)
+    assert counter.status(message_id) == MessageStatus.HELD
+    assert counter.provider.taken_for == [["lea@lead.example"]]
+
+
+def test_one_refused_for_now_and_all_others_for_good_is_not_given_up(counter: Counter) -> None:
+    counter.crm.contact("two@lead.example")
+    message_id = counter.queue(to=("two@lead.example", "gone@lead.example"))
+    counter.provider.answer_to = {
+        "two@lead.example": "450 4.2.0 greylisted",
+        "gone@lead.example": "550 5.1.1 no such user",
+    }
+    assert counter.step(message_id).way is Way.WAIT
+    counter.provider.answer_to = {"gone@lead.example": "550 5.1.1 no such user"}
+    assert counter.step(message_id).way is Way.DONE
+    assert counter.provider.taken_for == [["two@lead.example"]]
+
+
+def test_s20_a_bounce_that_is_quicker_than_the_providers_answer_stays(counter: Counter) -> None:
+    message_id = counter.queue()
+
+    def bounces(word: str) -> None:
+        if word == ".":
+            returned(counter, message_id, dsn("lea@lead.example"))
+
+    counter.provider.before_answer = bounces
+    counter.step(message_id)
+    assert counter.status(message_id) == MessageStatus.BOUNCED
+
+
+def test_s20_two_notices_about_one_mail_add_up(counter: Counter) -> None:
+    message_id = counter.queue(to=("lea@lead.example", "two@lead.example"))
+    counter.step(message_id)
+    returned(counter, message_id, dsn("lea@lead.example"))
+    returned(counter, message_id, dsn("two@lead.example"))
+    assert counter.message(message_id).bounce_recipients == ["lea@lead.example", "two@lead.example"]
+
+
+def returned(counter: Counter, message_id: str, raw: bytes) -> InboundMail:
+    """What the listener kept of a mail to the return path of a message, filed."""
+    with counter.database.session() as session:
+        mailbox = inbound_mails.find(session, f"BOUNCE+{counter.message(message_id).stamp}".upper())
+        assert mailbox is not None
+        kept = inbound_mails.keep(
+            session, mailbox, blob="b", size=len(raw), digest=new_id("d"), authentication={}
+        )
+        row = session.get_one(InboundMail, kept)
+        filing.file_return(session, row, parse(raw))
+    return row
+
+
+def dsn(recipient: str) -> bytes:
+    return raw_mail(
+        "mailer-daemon@mx.example",
+        ["bounce@bcc.test"],
+        subject="Undelivered Mail Returned to Sender",
+        headers=[
+            ("Auto-Submitted", "auto-replied"),
+            ("X-Failed-Recipients", recipient),
+            ("Return-Path", "<>"),
+        ],
+        text=f"<{recipient}>: 550 5.1.1 user unknown",
+    )

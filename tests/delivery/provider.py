@@ -28,7 +28,11 @@ class Server:
     answers: dict[str, str] = field(default_factory=lambda: dict(OK))
     port: int = 0
     connections: int = 0
+    answer_to: dict[str, str] = field(default_factory=dict)
+    """Answers to RCPT of some recipients."""
     taken: list[bytes] = field(default_factory=list)
+    taken_for: list[list[str]] = field(default_factory=list)
+    """The recipients of each mail taken."""
     before_answer: Callable[[str], None] = lambda _: None
     """Called with each command, `.` for the end of a mail."""
 
@@ -44,11 +48,18 @@ def server() -> Iterator[Server]:
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             it.connections += 1
+            recipients: list[str] = []
             self.wfile.write(b"220 hi\r\n")
             for line in self.rfile:
                 word = line.strip().decode().upper().partition(" ")[0]
                 it.before_answer(word)
                 answer = it.answers.get(word, "250 ok")
+                if word == "RCPT":
+                    recipient = line.decode().partition("<")[2].partition(">")[0]
+                    answer = it.answer_to.get(recipient, answer)
+                    recipients += [recipient] * answer.startswith("250")
+                elif word == "MAIL":
+                    recipients = []
                 if not answer:
                     return
                 self.wfile.write(f"{answer}\r\n".encode())
@@ -62,6 +73,7 @@ def server() -> Iterator[Server]:
                         return
                     if it.answers["."].startswith("250"):
                         it.taken.append(content)
+                        it.taken_for.append(recipients)
                     it.before_answer(".")
                     self.wfile.write(f"{it.answers['.']}\r\n".encode())
 
