@@ -12,7 +12,7 @@ import structlog
 from temporalio import activity
 
 from activities.beating import beating, beating_alongside
-from crm import campaigns, erasure, expiry, inbound_mails, outbound, review_views, webhooks
+from crm import campaigns, erasure, expiry, inbound_mails, ledger, outbound, read_state, review_views, webhooks
 from models.columns import now
 from storage.blobs import Blobs, BlobStoreAway
 from storage.database import Database
@@ -22,7 +22,7 @@ log = structlog.get_logger("sweep")
 
 LOST_AFTER = timedelta(minutes=2)
 UNTOLD_AFTER = timedelta(seconds=30)
-"""Events that a webhook endpoint has not been told: the API was away when they were committed."""
+"""Events that a webhook endpoint has not been told, marks that Gmail has not: we were away after the commit."""
 
 
 class Sweeping:
@@ -39,7 +39,7 @@ class Sweeping:
 
     @activity.defn
     async def restart_lost(self) -> int:
-        """Messages and campaigns that should have left, mails that nobody filed, endpoints not told, reviews."""
+        """Mail and campaigns that should have left, mails that nobody filed, endpoints not told, reviews, marks."""
         async with beating_alongside():
             return await self._restart_lost()
 
@@ -55,6 +55,10 @@ class Sweeping:
             await self._commands.deliver_webhooks(endpoint_id)
         for review_id in lost.reviews:
             await self._commands.run_review(review_id)
+        for message_id in lost.marks:
+            await self._commands.follow_mark(message_id)
+        for account_id in lost.uncounted:
+            await self._commands.count_sent(account_id)
         if lost.number:
             log.warning("workflows_restarted", **{name: len(ids) for name, ids in asdict(lost).items()})
         await asyncio.to_thread(self._remove_doomed)
@@ -75,6 +79,8 @@ class Sweeping:
                 campaigns.unfinished(session, before),
                 webhooks.due(session, before=now() - UNTOLD_AFTER),
                 review_views.unread(session, before),
+                read_state.unfollowed(session, now() - UNTOLD_AFTER),
+                ledger.uncounted(session),
             )
 
     def _remove_doomed(self) -> None:
@@ -99,6 +105,8 @@ class _Lost:
     campaigns: list[str]
     webhook_endpoints: list[str]
     reviews: list[str]
+    marks: list[str]
+    uncounted: list[str]
 
     @property
     def number(self) -> int:

@@ -1,4 +1,4 @@
-"""Messages as the API shows them, and their read state (S24)."""
+"""Messages as the API shows them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select, tuple_
 
-from crm import events, inbound_mails
+from crm import inbound_mails
 from crm.inbound_mails import AuthenticationView
 from crm.paging import Page, page_of, position_of
 from mail.sanitise import safe_html
@@ -133,30 +133,6 @@ def _listing(
         query = query.where(tuple_(col(Message.sent_at), col(Message.id)) < position)
     query = query.order_by(col(Message.sent_at).desc(), col(Message.id).desc()).limit(limit + 1)
     return page_of(session.exec(query).all(), limit, name, lambda row: (row.sent_at, row.id))
-
-
-def set_read(session: Session, message: Message, read: bool) -> list[GmailMessage]:
-    """Mark a message read or unread, here and on every mailbox's copy (S24).
-
-    Returns:
-        the copies whose label in Gmail must follow. Gmail's echo of that finds nothing left to change.
-    """
-    copies = session.exec(
-        select(GmailMessage)
-        .where(GmailMessage.message_id == message.id, col(GmailMessage.deleted).is_(False))
-        .order_by(col(GmailMessage.account_id))
-        .with_for_update()
-    ).all()
-    behind = [copy for copy in copies if copy.unread == read]
-    for copy in behind:
-        copy.unread = not read
-        session.add(copy)
-    if message.read != read or behind:
-        message.read = read
-        session.add(message)
-        events.emit(session, message.location_id, events.MESSAGE_UPDATED, message.id)
-        events.emit(session, message.location_id, events.CONVERSATION_UPDATED, message.conversation_id)
-    return behind
 
 
 def views(

@@ -18,7 +18,10 @@ class GmailMessage(SQLModel, table=True):
     """
 
     __tablename__ = "gmail_messages"
-    __table_args__ = (Index("ix_gmail_messages_thread", "account_id", "gmail_thread_id"),)
+    __table_args__ = (
+        Index("ix_gmail_messages_thread", "account_id", "gmail_thread_id"),
+        Index("ix_gmail_messages_marked", "marked_at", postgresql_where="marked_at IS NOT NULL"),
+    )
 
     account_id: str = reference("accounts.id", primary_key=True, index=False)
     gmail_id: str = Field(primary_key=True)
@@ -28,6 +31,8 @@ class GmailMessage(SQLModel, table=True):
     sent: bool = False
     unread: bool = False
     deleted: bool = False
+    marked_at: datetime | None = moment()
+    """When `unread` was set here; None once Gmail's label has followed (S24)."""
 
 
 class MatchKey(SQLModel, table=True):

@@ -161,6 +161,10 @@ class Commands:
             "ReadStateWorkflow", f"read/{message_id}", MessageInput(message_id=message_id), "changed"
         )
 
+    async def follow_mark(self, message_id: str) -> None:
+        """A mark that Gmail has not followed yet is tried again; where it is being tried, nothing changes."""
+        await self._start("ReadStateWorkflow", f"read/{message_id}", MessageInput(message_id=message_id))
+
     # A campaign (CampaignWorkflow)
     async def run_campaign(self, campaign_id: str) -> None:
         """Start a campaign, or wake it after its row was changed (paused, resumed, cancelled)."""

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session, select
 from starlette.responses import StreamingResponse
 
-from api.context import Context, ContextOf
+from api.context import ContextOf
 from api.downloads import attachment_response
 from api.pages.bodies import MailBody, body_of
 from api.pages.rendering import HEADERS, render
@@ -20,11 +20,12 @@ from api.problems import not_found
 from api.routes import messages as message_calls
 from api.routes.messages import attachment_bytes, message_of
 from api.streaming import event_stream
-from crm import contacts, conversations, messages
+from crm import contacts, conversations, messages, read_state
 from crm.conversations import ConversationView
 from crm.messages import MessageView
+from crm.paging import Page
 from mail.answer import reply_subject
-from models import Conversation, Thread, User
+from models import Conversation, Message, Thread, User
 
 router = APIRouter(include_in_schema=False)
 SHOWN = 30
@@ -75,12 +76,12 @@ def _conversation(session: Session, visitor: Visitor, conversation_id: str) -> C
 
 
 def _cards(
-    context: Context, session: Session, visitor: Visitor, conversation: Conversation, cursor: str | None
-) -> tuple[list[tuple[MessageView, MailBody]], str | None]:
+    session: Session, conversation: Conversation, cursor: str | None
+) -> tuple[list[tuple[MessageView, MailBody]], Page[Message]]:
     page = messages.of_conversation(session, conversation.id, SHOWN, cursor)
     views = messages.views(session, page.items)
     cards = [(view, body_of(row)) for view, row in zip(views, page.items, strict=True)]
-    return list(reversed(cards)), page.next_cursor
+    return list(reversed(cards)), page
 
 
 @router.get("/conversations/{conversation_id}")
@@ -94,7 +95,8 @@ def conversation_page(
     with context.database.session() as session:
         conversation = _conversation(session, visitor, conversation_id)
         listed, more = _list(session, visitor)
-        cards, older = _cards(context, session, visitor, conversation, cursor)
+        cards, page = _cards(session, conversation, cursor)
+        to_read = read_state.to_read(session, page.items, visitor.user_id)
         view = conversations.views(session, [conversation])[0]
         contact = contacts.get(session, visitor.location_id, conversation.contact_id)
         people = contacts.views(session, [contact])[0] if contact else None
@@ -113,7 +115,9 @@ def conversation_page(
         conversation=view,
         contact=people,
         cards=cards,
-        older=older,
+        older=page.next_cursor,
+        to_read=to_read,
+        cursor=cursor,
         subjects=subjects,
         reply=_reply_to([view for view, _ in cards], people.emails if people else []),
         conversation_id=conversation_id,
@@ -135,14 +139,19 @@ def _reply_to(views: list[MessageView], emails: list[str]) -> dict[str, str]:
 
 
 @router.post("/conversations/{conversation_id}/read", status_code=204)
-def read_all(conversation_id: str, visitor: Acting, context: ContextOf) -> None:
-    """The visitor has seen the conversation: its newest mails are read."""
+def read_all(
+    conversation_id: str,
+    visitor: Acting,
+    context: ContextOf,
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+) -> None:
+    """The visitor has seen a page of the conversation: it is read, in the visitor's own mailboxes (S24)."""
     with context.database.session() as session:
         conversation = _conversation(session, visitor, conversation_id)
-        page = messages.of_conversation(session, conversation.id, SHOWN)
-        unread = [view.id for view in messages.views(session, page.items) if not view.read]
+        page = messages.of_conversation(session, conversation.id, SHOWN, cursor)
+        unread = read_state.to_read(session, page.items, visitor.user_id)
     for message_id in unread:
-        message_calls.mark(context, visitor.location_id, message_id, read=True)
+        message_calls.mark(context, visitor.location_id, message_id, read=True, user_id=visitor.user_id)
 
 
 @router.post("/conversations/{conversation_id}/reply")

@@ -20,7 +20,7 @@ from api.keys import LocationId
 from api.once import Once
 from api.problems import Problem, invalid, not_found
 from api.routes.users import user_of
-from crm import erasure, locations, messages, outbound
+from crm import erasure, locations, messages, outbound, read_state
 from crm.messages import MessageView
 from crm.outbound import OutboundDraft, OutgoingFile, Recipient, RefusedDraft
 from models import Attachment, Message
@@ -111,15 +111,21 @@ def change(message_id: str, body: ReadChange, location_id: LocationId, context: 
     return mark(context, location_id, message_id, read=body.read)
 
 
-def mark(context: Context, location_id: str, message_id: str, *, read: bool) -> MessageView:
-    """Mark a message read or unread, here at once and in Gmail right after."""
+def mark(
+    context: Context, location_id: str, message_id: str, *, read: bool, user_id: str | None = None
+) -> MessageView:
+    """Mark a message read or unread, here at once and in Gmail right after.
+
+    Args:
+        user_id: who has seen it, where it is to be read in that user's mailbox alone.
+    """
     with context.database.session() as session:
         message = message_of(session, location_id, message_id)
-        behind = messages.set_read(session, message, read)
+        behind = read_state.set_read(session, message, read, user_id=user_id)
         session.flush()
         view = messages.views(session, [message])[0]
     if behind:
-        context.tell(context.commands.mark_read(message_id))
+        context.tell_or_leave(context.commands.mark_read(message_id), "mark_read", message_id)
     return view
 
 

@@ -9,12 +9,21 @@ import pytest
 from sqlmodel import select
 
 from activities.sweeping import Sweeping
-from crm import erasure, users
-from models import IdempotencyKey, Location, PendingConsent, Review, UserSession
+from crm import contacts, erasure, threads, users
+from models import (
+    Account,
+    GmailMessage,
+    IdempotencyKey,
+    Location,
+    Message,
+    PendingConsent,
+    Review,
+    UserSession,
+)
 from models.columns import now
 from models.erasure import DoomedBlob
 from models.ids import new_id
-from models.states import ReviewState
+from models.states import AccountState, Direction, ReviewState
 from storage.blobs import BlobMissing, Blobs, BlobStoreAway
 from storage.database import Database
 from tests.api.running import RecordedCommands
@@ -41,6 +50,44 @@ class Sweep:
         with self.database.session() as session:
             session.add(DoomedBlob(key=key, location_id=self.location_id, since=now() - ago))
         return key
+
+    def marked(self, state: AccountState, ago: timedelta) -> str:
+        """A message that was marked as read some time ago; its mailbox is in this state."""
+        with self.database.session() as session:
+            user = users.create(session, self.location_id, f"{new_id('u')}@acme.example", "Ann")
+            account = Account(
+                location_id=self.location_id,
+                user_id=user.id,
+                email=user.email,
+                email_key=user.email,
+                google_sub=user.id,
+                state=state,
+            )
+            contact = contacts.create(session, self.location_id, "Lea", [f"{new_id('l')}@lead.example"])
+            thread = threads.open_thread(
+                session, threads.conversation_of(session, self.location_id, contact.id), "Hello"
+            )
+            message = Message(
+                location_id=self.location_id,
+                conversation_id=thread.conversation_id,
+                thread_id=thread.id,
+                contact_id=contact.id,
+                direction=Direction.INBOUND,
+                sent_at=now(),
+            )
+            session.add_all([account, message])
+            session.flush()
+            session.add(
+                GmailMessage(
+                    account_id=account.id,
+                    gmail_id=new_id("g"),
+                    message_id=message.id,
+                    gmail_thread_id="t",
+                    internal_date=now(),
+                    marked_at=now() - ago,
+                )
+            )
+            return message.id
 
     def review(self, state: ReviewState, ago: timedelta) -> str:
         with self.database.session() as session:
@@ -78,6 +125,20 @@ async def test_a_blob_store_that_fails_does_not_fail_the_sweep(
         await sweep.sweeping.restart_lost()
     with sweep.database.session() as session:
         assert erasure.doomed(session) == [key]
+    sweep.database.close()
+
+
+async def test_s24_a_mark_that_gmail_was_not_told_of_is_followed(sweep: Sweep) -> None:
+    marked = {
+        state: sweep.marked(state, ago)
+        for state, ago in (
+            (AccountState.ACTIVE, LONG_AGO),
+            (AccountState.RECOVERING, timedelta()),
+            (AccountState.REAUTHORIZATION_REQUIRED, LONG_AGO),
+        )
+    }
+    assert await sweep.sweeping.restart_lost() == 1
+    assert sweep.commands.given == [("follow_mark", marked[AccountState.ACTIVE])]
     sweep.database.close()
 
 

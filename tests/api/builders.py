@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from crm import accounts, threads
 from models import Account, Attachment, Decision, GmailMessage, Message, Participant, User
@@ -93,6 +93,19 @@ def inbound_mail(
         if account_id is not None:
             _copy(session, account_id, message)
         return message.id
+
+
+def also_in(running: RunningApi, message_id: str, account_id: str) -> None:
+    """The same mail in another mailbox too (S21), unread."""
+    with running.database.session() as session:
+        _copy(session, account_id, session.get_one(Message, message_id))
+
+
+def unread_in(running: RunningApi, message_id: str) -> dict[str, bool]:
+    """What each mailbox's copy says, by account."""
+    with running.database.session() as session:
+        copies = session.exec(select(GmailMessage).where(GmailMessage.message_id == message_id))
+        return {copy.account_id: copy.unread for copy in copies}
 
 
 def _message(

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from crm import read_state
 from models import Account, GmailMessage, Message
+from models.columns import now
 from tests.api.builders import connected_account, inbound_mail
 from tests.api.running import RunningApi, Tenant, created
 
@@ -131,9 +133,33 @@ def test_s24_reading_here_reads_in_the_mailbox(running: RunningApi, tenant: Tena
         copy = session.exec(select(GmailMessage).where(GmailMessage.message_id == message_id)).one()
         assert copy.unread is False
     assert tenant.api.get("/v1/conversations").json()["items"][0]["unread"] == 0
+    with running.database.session() as session:  # what the workflow does
+        session.exec(select(GmailMessage).where(GmailMessage.message_id == message_id)).one().marked_at = None
     tenant.api.patch(f"/v1/messages/{message_id}", json={"read": True})
     assert len(running.commands.named("mark_read")) == 1
     assert tenant.api.patch(f"/v1/messages/{message_id}", json={"read": False}).json()["read"] is False
+
+
+def test_s24_a_mark_is_not_lost_where_temporal_is_away(running: RunningApi, tenant: Tenant, bob: str) -> None:
+    message_id = inbound_mail(running, tenant, bob, account_id=connected_account(running, tenant))
+    running.commands.away = True
+    answer = tenant.api.patch(f"/v1/messages/{message_id}", json={"read": True})
+    assert (answer.status_code, answer.json()["read"]) == (200, True)
+    with running.database.session() as session:
+        assert message_id in read_state.unfollowed(session, now()), "the sweep tells Gmail"
+    running.commands.away = False
+    tenant.api.patch(f"/v1/messages/{message_id}", json={"read": True})
+    assert running.commands.named("mark_read") == [(message_id,)], "and so does a call that is repeated"
+
+
+def test_s24_a_mail_that_was_deleted_in_gmail_is_marked_here(
+    running: RunningApi, tenant: Tenant, bob: str
+) -> None:
+    message_id = inbound_mail(running, tenant, bob, account_id=connected_account(running, tenant))
+    with running.database.session() as session:
+        session.exec(select(GmailMessage).where(GmailMessage.message_id == message_id)).one().deleted = True
+    assert tenant.api.patch(f"/v1/messages/{message_id}", json={"read": True}).json()["read"] is True
+    assert running.commands.named("mark_read") == []
 
 
 def test_s24_of_two_mailboxes_one_that_read_it_is_enough(

@@ -6,10 +6,12 @@ import re
 
 import httpx
 import pytest
+from sqlmodel import select
 
-from models import UserSession
+from models import GmailMessage, UserSession
 from models.columns import now
-from tests.api.builders import connected_account, inbound_mail
+from models.states import AccountState
+from tests.api.builders import also_in, connected_account, inbound_mail, unread_in
 from tests.api.running import RunningApi, Tenant
 
 pytestmark = pytest.mark.servers
@@ -52,8 +54,6 @@ def test_a_link_signs_in_once(running: RunningApi, visit: Visit) -> None:
 
 
 def test_a_link_is_good_for_ten_minutes(running: RunningApi, tenant: Tenant, user_id: str) -> None:
-    from sqlmodel import select
-
     link = tenant.api.post(f"/v1/users/{user_id}/session").json()["url"]
     with running.database.session() as session:
         for row in session.exec(select(UserSession).where(UserSession.user_id == user_id)):
@@ -127,6 +127,61 @@ def test_a_colleagues_mailbox_is_not_mine_to_change(
         assert visit.post(f"/settings/email/accounts/{theirs}/{action}").status_code == 404
     assert visit.http.get(f"/accounts/{theirs}/decisions").status_code == 404
     assert running.commands.given == []
+
+
+def test_s24_an_opened_conversation_is_read_in_the_visitors_own_mailbox_alone(
+    running: RunningApi, tenant: Tenant, user_id: str, visit: Visit
+) -> None:
+    bob = tenant.contact("bob@client.example")["id"]
+    mine, theirs = connected_account(running, tenant, user_id=user_id), connected_account(running, tenant)
+    ours = inbound_mail(running, tenant, bob, account_id=mine)
+    also_in(running, ours, theirs)
+    only_theirs = inbound_mail(running, tenant, bob, account_id=theirs)
+    assert open_conversation(tenant, visit), "something is new to the visitor"
+    assert unread_in(running, ours) == {mine: False, theirs: True}
+    assert unread_in(running, only_theirs) == {theirs: True}
+    assert running.commands.named("mark_read") == [(ours,)]
+    assert tenant.api.get("/v1/conversations").json()["items"][0]["unread"] == 1, (
+        "no mailbox has read the other"
+    )
+    assert not open_conversation(tenant, visit)
+
+
+def test_s24_what_a_colleague_has_read_is_still_new_to_the_visitor(
+    running: RunningApi, tenant: Tenant, user_id: str, visit: Visit
+) -> None:
+    bob = tenant.contact("bob@client.example")["id"]
+    mine, theirs = connected_account(running, tenant, user_id=user_id), connected_account(running, tenant)
+    message = inbound_mail(running, tenant, bob, account_id=mine)
+    also_in(running, message, theirs)
+    tenant.api.patch(f"/v1/messages/{message}", json={"read": True})
+    with running.database.session() as session:
+        for copy in session.exec(select(GmailMessage).where(GmailMessage.account_id == mine)):
+            copy.unread = True
+    assert open_conversation(tenant, visit)
+    assert unread_in(running, message) == {mine: False, theirs: False}
+
+
+@pytest.mark.parametrize("where", ["nowhere", "disconnected"])
+def test_s24_what_no_connected_mailbox_has_is_read_by_whoever_opens_it(
+    running: RunningApi, tenant: Tenant, visit: Visit, where: str
+) -> None:
+    bob = tenant.contact("bob@client.example")["id"]
+    account = connected_account(running, tenant, state=AccountState.DISCONNECTED, active=False)
+    inbound_mail(running, tenant, bob, account_id=account if where == "disconnected" else None)
+    assert tenant.api.get("/v1/conversations").json()["items"][0]["unread"] == 1
+    assert open_conversation(tenant, visit)
+    assert tenant.api.get("/v1/conversations").json()["items"][0]["unread"] == 0
+
+
+def open_conversation(tenant: Tenant, visit: Visit) -> bool:
+    """As a browser does; whether the page said that something is to be marked as read."""
+    (conversation,) = tenant.api.get("/v1/conversations").json()["items"]
+    path = f"/conversations/{conversation['id']}"
+    says_read = re.search(rf'hx-post="{path}/read"', visit.http.get(path).text) is not None
+    if says_read:
+        assert visit.post(f"{path}/read").status_code == 204
+    return says_read
 
 
 def test_another_location_is_not_mine_to_see(running: RunningApi, visit: Visit) -> None:
