@@ -114,12 +114,12 @@ class _Reader:
     def read(self) -> list[Address]:
         text = self.text
         position, end = 0, len(text)
-        pattern = _TOKEN
+        unquoted_until = 0
         has_group_end = ";" in text
         for _ in range(MAX_TOKENS):
             if position >= end or len(self.found) >= MAX_ADDRESSES:
                 break
-            match = pattern.match(text, position)
+            match = (_TOKEN_UNQUOTED if position < unquoted_until else _TOKEN).match(text, position)
             if match is None:
                 position += 1
                 continue
@@ -130,8 +130,9 @@ class _Reader:
                 self.phrase.append(token)
             elif kind == "quoted":
                 if "<" in token and "@" in token and _AFTER_QUOTED.match(text, position) is None:
-                    # The closing quote was forgotten: this one opens the next name.
+                    # The closing quote was forgotten: the one that was found opens the next name.
                     position = match.start() + 1
+                    unquoted_until = match.end() - 1
                 else:
                     self.phrase.append(token)
             elif kind == "angle":
@@ -153,8 +154,8 @@ class _Reader:
                 position = self.comment(position)
             elif token == "<":
                 position = self.open_angle(position)
-            elif token == '"':
-                pattern = _TOKEN_UNQUOTED
+            elif token == '"' and position > unquoted_until:
+                unquoted_until = end
         self.flush(end)
         self.drop_pending()
         return self.found

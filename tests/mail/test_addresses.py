@@ -168,6 +168,14 @@ def test_a_flood_of_marks_costs_no_more_than_its_cap() -> None:
     assert process_time() - before < 0.5
 
 
+def test_escaped_quotes_in_a_name_whose_quote_was_forgotten_are_looked_at_once() -> None:
+    flood = b'"Doe' + rb"\"" * 9_000 + b' <j@example.com>, "Jane <k@example.com>'
+    before = process_time()
+    found = read_addresses(flood)
+    assert process_time() - before < 0.5
+    assert [address.email for address in found] == ["j@example.com", "k@example.com"]
+
+
 @given(st.text(max_size=300))
 @settings(derandomize=True, deadline=None, max_examples=100)
 def test_any_text_reads(value: str) -> None:
