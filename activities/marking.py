@@ -70,14 +70,14 @@ class Marking:
             )
 
     def _followed(self, copy: GmailMessage) -> None:
-        """Unless it was marked otherwise meanwhile."""
+        """Unless it was marked again meanwhile, or Gmail has told of another change."""
         with self._database.session() as session:
             session.execute(
                 update(GmailMessage)
                 .where(
                     col(GmailMessage.account_id) == copy.account_id,
                     col(GmailMessage.gmail_id) == copy.gmail_id,
-                    col(GmailMessage.unread) == copy.unread,
+                    col(GmailMessage.marked_at) == copy.marked_at,
                 )
                 .values(marked_at=None)
             )

@@ -11,16 +11,22 @@ from sqlmodel import Session, col, select, update
 
 from crm import events
 from models import Account, GmailMessage, Message
+from models.columns import now
 
 
 def set_unread(session: Session, account: Account, unread: Mapping[str, bool]) -> None:
     """The read state of copies in one mailbox, by Gmail id; ids that we do not have are passed over.
 
-    What was marked here and is still to be told to Gmail stays as it was marked: it is the newer word.
+    What was marked here and is still to be told to Gmail stays as it was marked, and is told after this: ours is the
+    newer word.
     """
     changed: list[str] = []
     for copy in _copies(session, account, unread):
-        if copy.marked_at is None and copy.unread != unread[copy.gmail_id]:
+        if copy.unread == unread[copy.gmail_id]:
+            continue
+        if copy.marked_at is not None:
+            copy.marked_at = now()
+        else:
             copy.unread = unread[copy.gmail_id]
             changed.append(copy.message_id)
     session.flush()

@@ -109,6 +109,29 @@ def test_s24_a_mark_that_waits_is_newer_than_what_history_tells(room: Mailroom) 
     room.sync(account.id)
     assert not unread_in_gmail(room, account, gmail_id)
     assert not copy_of(room, account, gmail_id).unread
+    assert unfollowed(room, account) == []
+
+
+def test_s24_a_change_in_gmail_just_after_it_followed_leaves_both_sides_alike(
+    room: Mailroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = room.connected()
+    gmail_id = mail_in(room, account)
+    message_id = mark(room, account, gmail_id, read=True)
+    marking = Marking(room.environment.database, room.environment.mailboxes)
+    followed = marking._followed
+
+    def late(copy: GmailMessage) -> None:
+        room.gmail.modify(account.email, gmail_id, add=["UNREAD"])
+        room.sync(account.id)
+        followed(copy)
+
+    monkeypatch.setattr(marking, "_followed", late)
+    ActivityEnvironment().run(marking.mark_in_gmail, message_id)
+    assert unfollowed(room, account) == [message_id], "the sweep tells Gmail once more"
+    follow(room, message_id)
+    room.sync(account.id)
+    assert copy_of(room, account, gmail_id).unread is unread_in_gmail(room, account, gmail_id) is False
 
 
 def test_s24_a_mailbox_that_does_not_answer_holds_no_other_up(room: Mailroom) -> None:
