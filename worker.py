@@ -46,6 +46,7 @@ from activities.composing import Composer
 from activities.connecting import Connecting
 from activities.fetching import Fetching
 from activities.filing import Filing
+from activities.last_look import LastLook
 from activities.marking import Marking
 from activities.proving import Proving
 from activities.reconciling import Reconciling
@@ -135,7 +136,13 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
     )
     providers = Providers(environment.vault, config.smtp_provider_url.get_secret_value())
     concerns = (
-        Connecting(database, mailboxes, environment.consent, watching),
+        Connecting(
+            database,
+            mailboxes,
+            environment.consent,
+            watching,
+            LastLook(database, mailboxes, collecting),
+        ),
         Syncing(database, mailboxes, collecting),
         Recovering(database, mailboxes, collecting),
         proving,

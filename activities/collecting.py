@@ -33,7 +33,7 @@ from gmail.mailbox import Mailbox
 from mail.parse import parse_headers
 from models import Account, Decision, Message
 from models.columns import now
-from models.states import COLLECTING_STATES, Outcome
+from models.states import Outcome
 from storage.database import Database
 
 log = structlog.get_logger("collect")
@@ -73,12 +73,13 @@ class Counts:
     synced: int = 0
     skipped: int = 0
     failed: int = 0
+    newly_failed: int = 0
     notices: int = 0
     """Mail that changed what became of mail of ours."""
 
 
 class NotCollecting(Exception):
-    """The account was paused or disconnected while its mail was being looked at."""
+    """The account was paused or disconnected, or is to be, while its mail was being looked at."""
 
 
 class Collecting:
@@ -254,7 +255,7 @@ class Collecting:
         stored = items
         with self._database.session() as session:
             row = accounts.locked(session, account.id)
-            if row is None or row.state not in COLLECTING_STATES:
+            if row is None or not accounts.collects(session, row):
                 self._let_go(account.location_id, stored)
                 raise NotCollecting(account.id)
             items, errors_ = self._still_open(session, row, items, errors_, known)
@@ -284,6 +285,11 @@ class Collecting:
             erasure.doom(session, row.location_id, _not_needed(session, stored, items, filed))
             if finish:
                 finish(session, row)
+            called_off = row.disconnect_asked_at is not None and account.disconnect_asked_at is None
+        if called_off:
+            raise NotCollecting(
+                account.id
+            )  # since this round began: who waits for it waits for one part at most
         return unfetched
 
     def _let_go(self, location_id: str, items: Mapping[str, Item]) -> None:
@@ -424,6 +430,7 @@ def _could_not(
         internal_date=internal_date,
     )
     counts.failed += 1
+    counts.newly_failed += not tries
 
 
 def _follow_labels(

@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities import outcomes
 from activities.beating import beating
+from activities.last_look import LastLook
 from activities.mailboxes import Mailboxes
 from activities.watching import Watching
 from crm import accounts, connections, following, timeline
@@ -32,12 +33,18 @@ class Connecting:
     """Every step may be taken again: what is done already changes nothing."""
 
     def __init__(
-        self, database: Database, mailboxes: Mailboxes, consent: Consent, watching: Watching
+        self,
+        database: Database,
+        mailboxes: Mailboxes,
+        consent: Consent,
+        watching: Watching,
+        last_look: LastLook,
     ) -> None:
         self._database = database
         self._mailboxes = mailboxes
         self._consent = consent
         self._watching = watching
+        self._last_look = last_look
 
     def activities(self) -> list[Callable[..., Any]]:
         """What the worker runs."""
@@ -70,7 +77,7 @@ class Connecting:
                 if active:
                     self._watching.ensure(account, mailbox)
         except GoogleError as error:
-            return self._refused(account.id, error)
+            return self._refused(value, error)
         return self._standing(account.id, profile)
 
     def _take_on(self, account_id: str, profile: Profile, aliases: tuple[SendAs, ...]) -> bool:
@@ -81,6 +88,7 @@ class Connecting:
                 return False
             consented_at = account.state_changed_at if account.state == AccountState.CONNECTING else now()
             accounts.replace_aliases(session, account, self._watching.aliases(aliases))
+            account.sends_counted_at = None  # what was sent in Gmail meanwhile counts first (S26)
             account.connected_at = account.connected_at or consented_at
             if account.history_id is None:
                 account.history_id = profile.history_id
@@ -108,22 +116,28 @@ class Connecting:
                 elif account.state == AccountState.PAUSED:
                     self._watching.stop(account, mailbox)
         except GoogleError as error:
-            return self._refused(account.id, error)
+            return self._refused(value, error)
+        if account.state == AccountState.PAUSED:
+            with self._database.session() as session:
+                if (row := accounts.locked(session, account.id)) and row.state == AccountState.PAUSED:
+                    outcomes.works(session, row)
         return self._standing(account.id, None)
 
     @activity.defn(name="disconnect_account")
     def disconnect(self, value: AccountInput) -> Report:
         """Stop, give back, forget; Google's silence does not hold it up (S5)."""
         with self._database.session() as session:
-            google_sub = session.get_one(Account, value.account_id).google_sub
-        # Until the row says that it is gone, others of the mailbox wait: each would leave the grant to the other.
-        with beating(), self._database.alone(connections.lock_of(google_sub)):
-            with self._database.session() as session:
-                account = session.get_one(Account, value.account_id)
-                if account.disconnect_asked_at is None:
-                    # Done already, by a worker that died before it could say so; the user may have connected again.
-                    return outcomes.report(session, account)
-            return self._disconnect(account, self._give_back(account))
+            account = session.get_one(Account, value.account_id)
+        with beating():
+            left = self._last_look.take(account) if account.disconnect_asked_at is not None else []
+            # Until the row says that it is gone, others of the mailbox wait: each would leave the grant to the other.
+            with self._database.alone(connections.lock_of(account.google_sub)):
+                with self._database.session() as session:
+                    account = session.get_one(Account, value.account_id)
+                    if account.disconnect_asked_at is None:
+                        # Done already, by a worker that died before it could say so, or connected again since.
+                        return outcomes.report(session, account)
+                return self._disconnect(account, [*left, *self._give_back(account)])
 
     def _disconnect(self, account: Account, left: list[str]) -> Report:
         with self._database.session() as session:
@@ -170,22 +184,18 @@ class Connecting:
             log.warning("grant_not_revoked", account=account.id, error=type(error).__name__)
         return left
 
-    def _refused(self, account_id: str, error: GoogleError) -> Report:
+    def _refused(self, value: AccountInput, error: GoogleError) -> Report:
         with self._database.session() as session:
-            account = session.get_one(Account, account_id)
-            return outcomes.refused(session, account, error)
+            account = session.get_one(Account, value.account_id)
+            return outcomes.refused(session, account, error, value.failures)
 
     def _standing(self, account_id: str, profile: Profile | None) -> Report:
         with self._database.session() as session:
             account = session.get_one(Account, account_id)
             gap = None
             cursor = profile.history_id if profile else account.history_id
-            if (
-                account.state in COLLECTS
-                and account.last_synced_at is None
-                and cursor
-                and account.connected_at
-            ):
+            reads = account.state in COLLECTS or accounts.unfinished_at(session, account) is not None
+            if reads and account.last_synced_at is None and cursor and account.connected_at:
                 # Mail may have come between the consent and this step: it is in no history that we will read.
                 gap = Gap(since=account.connected_at, cursor=cursor)
             upkeep_at = self._watching.next_upkeep(account) if account.state in COLLECTS else None

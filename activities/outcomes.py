@@ -16,6 +16,7 @@ from gmail.errors import GoogleError, GrantCause
 from models import Account, Decision
 from models.columns import now
 from models.states import AccountState, Outcome
+from workflows import policies
 from workflows.values import Report
 
 log = structlog.get_logger("account")
@@ -23,10 +24,13 @@ T = TypeVar("T")
 
 CONSENT_AGAIN = "Consent with the same address: everything missed is then synced"
 BY_ITSELF = "Tried again by itself"
+RENEW = "Renew Gmail's watch and check that nothing is missing"
+NOT_READ = "What came before the switch could not be read; it is when the user switches back"
+FINISHING = "Read what came before the switch"
 PACED = "Goes on as fast as Gmail's limit per minute allows"
 LIMITED = "Gmail's limit is reached: goes on by itself"
 NO_HINT_S = 30.0
-"""After a throttle that names no time."""
+"""After a throttle that names no time, where nobody counts how often it came."""
 SHORT_WAITS_S = (0.3, 1.0)
 
 _GRANT_REASONS = {
@@ -75,11 +79,15 @@ def patiently(call: Callable[[], T]) -> T:
 
 def report(session: Session, account: Account, **more: Any) -> Report:
     """Where the account stands, as its row says it."""
-    retry_at = session.exec(
-        select(func.min(col(Decision.next_try_at))).where(
-            Decision.account_id == account.id, Decision.outcome == Outcome.FAILED
-        )
-    ).one()
+    if account.state == AccountState.PAUSED:
+        retry_at = accounts.unfinished_at(session, account)
+        more = {"finishing": retry_at is not None, **more}
+    else:
+        retry_at = session.exec(
+            select(func.min(col(Decision.next_try_at))).where(
+                Decision.account_id == account.id, Decision.outcome == Outcome.FAILED
+            )
+        ).one()
     return Report(
         state=account.state,
         reason=account.reason,
@@ -91,8 +99,12 @@ def report(session: Session, account: Account, **more: Any) -> Report:
     )
 
 
-def refused(session: Session, account: Account, error: GoogleError, **more: Any) -> Report:
-    """Write down what an error means, and answer it. A throttle is no failure; a dead grant is a state."""
+def refused(session: Session, account: Account, error: GoogleError, failures: int = 0, **more: Any) -> Report:
+    """Write down what an error means, and answer it. A throttle is no failure; a dead grant is a state.
+
+    Args:
+        failures: steps in a row that failed before this one: each wait is longer.
+    """
     log.warning(
         "google_refused",
         account=account.id,
@@ -100,49 +112,81 @@ def refused(session: Session, account: Account, error: GoogleError, **more: Any)
         status=error.status,
         reason=error.reason,
     )
+    account = accounts.locked(session, account.id) or account
+    if account.state == AccountState.DISCONNECTED:
+        return report(session, account, **more)
     match error:
         case errors.GrantRefused() | errors.ConsentMissing() | errors.MailboxGone():
-            _needs_consent(session, account, why(error))
-            return report(session, account, **more)
-        case errors.Throttled():
-            wait_s = max(1.0, error.retry_after or NO_HINT_S)
-            own = error.scope is errors.ThrottleScope.OWN_BUDGET
-            account.next_action = PACED if own else LIMITED
-            account.next_action_at = now() + timedelta(seconds=wait_s)
-            session.add(account)
-            return report(session, account, failed_step=True, wait_s=wait_s, obey=not own, **more)
+            return _needs_consent(session, account, why(error), more)
+        case errors.Throttled(retry_after=asked, scope=scope) if asked is not None:
+            wait_s = max(1.0, asked)
+            obey = scope is not errors.ThrottleScope.OWN_BUDGET
         case _:
-            _recovers(session, account, why(error))
-    return report(session, account, failed_step=True, wait_s=None, **more)
+            wait_s, obey = policies.growing_delay(failures + 1).total_seconds(), False
+    at = now() + timedelta(seconds=wait_s)
+    if isinstance(error, errors.Throttled):
+        own = error.scope is errors.ThrottleScope.OWN_BUDGET
+        news = not own and not failures
+        _plan(session, account, PACED if own else LIMITED, at)
+    else:
+        news = _recovers(session, account, why(error), at) or not failures
+    if news:
+        words = f"{why(error)}: tried again at {at:%H:%M:%S} UTC" + ("" if obey else ", then less often")
+        timeline.retell(session, account.id, "retry", words)
+    return report(session, account, failed_step=True, wait_s=wait_s, obey=obey, **more)
 
 
-def works(session: Session, account: Account) -> None:
-    """Google answered: whatever the account was recovering from is over."""
-    if account.state == AccountState.RECOVERING:
+def works(session: Session, account: Account, upkeep_at: datetime | None = None) -> None:
+    """Google answered: whatever the (locked) account was recovering from is over, and what is planned is shown.
+
+    Args:
+        upkeep_at: when its watch is renewed.
+    """
+    if account.disconnect_asked_at is not None:
+        return
+    if account.state == AccountState.PAUSED:
+        plan = accounts.SWITCH_BACK if accounts.unfinished_at(session, account) is None else FINISHING
+        if account.next_action != plan:
+            accounts.transition(session, account, AccountState.PAUSED, None, plan)
+    elif account.state == AccountState.ACTIVE:
+        _plan(session, account, RENEW if upkeep_at else None, upkeep_at)
+    elif accounts.is_active_one(session, account):
         accounts.transition(
-            session, account, AccountState.ACTIVE, None, account.next_action, account.next_action_at
+            session, account, AccountState.ACTIVE, None, RENEW if upkeep_at else None, upkeep_at
         )
-    elif account.state == AccountState.REAUTHORIZATION_REQUIRED:
-        accounts.transition(session, account, AccountState.ACTIVE)
-    if account.next_action_at is not None and account.next_action_at < now():
-        account.next_action, account.next_action_at = None, None
-    session.add(account)
+    else:
+        # Its grant was dead when the user wanted to switch back, and lives again: another mailbox is the active one.
+        accounts.open_pause(session, account, "S4")
+        accounts.transition(session, account, AccountState.PAUSED, None, accounts.SWITCH_BACK)
 
 
 def gap_opened(session: Session, account: Account, since: datetime) -> None:
-    """Gmail's history no longer reaches back to where we were (S6)."""
+    """Gmail's history no longer reaches back to where we (a locked row) were (S6)."""
     reason = f"Catching up on mail since {since:%Y-%m-%d %H:%M} UTC"
     if account.state == AccountState.ACTIVE:
         accounts.transition(session, account, AccountState.RECOVERING, reason, "Filling the gap")
     timeline.note(session, account.id, "gap", reason)
 
 
-def _needs_consent(session: Session, account: Account, reason: str) -> None:
-    if account.state not in (AccountState.DISCONNECTED, AccountState.PAUSED):
+def _needs_consent(session: Session, account: Account, reason: str, more: dict[str, Any]) -> Report:
+    if account.state != AccountState.PAUSED:
         accounts.transition(session, account, AccountState.REAUTHORIZATION_REQUIRED, reason, CONSENT_AGAIN)
+        return report(session, account, **more)
+    if accounts.unfinished_at(session, account) is not None:
+        timeline.note(session, account.id, "retry", f"{NOT_READ}: {reason}")
+        _plan(session, account, accounts.SWITCH_BACK, None)
+    return report(session, account, **more).model_copy(update={"finishing": False, "retry_at": None})
 
 
-def _recovers(session: Session, account: Account, reason: str) -> None:
+def _recovers(session: Session, account: Account, reason: str, at: datetime) -> bool:
     state = AccountState(account.state)
     state = AccountState.RECOVERING if state is AccountState.ACTIVE else state
-    accounts.transition(session, account, state, reason, BY_ITSELF)
+    if account.disconnect_asked_at is not None:
+        return False
+    return accounts.transition(session, account, state, reason, BY_ITSELF, at)
+
+
+def _plan(session: Session, account: Account, what: str | None, at: datetime | None) -> None:
+    if account.disconnect_asked_at is None:
+        account.next_action, account.next_action_at = what, at
+        session.add(account)

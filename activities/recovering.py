@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from sqlmodel import Session
 from temporalio import activity
 
 from activities import listing, outcomes
 from activities.beating import beating
 from activities.collecting import Collecting, Counts, NotCollecting
 from activities.mailboxes import Mailboxes
-from crm import accounts, timeline
+from crm import accounts, decisions, timeline
 from gmail.budget import Priority
 from gmail.errors import GoogleError
 from models import Account
 from models.columns import now
-from models.states import COLLECTING_STATES
+from models.states import AccountState, Outcome
 from storage.database import Database
 from workflows.values import Gap, GapInput, Report
 
 MARGIN = timedelta(minutes=5)
 """Looked at before the gap too: clocks differ, and Gmail's search knows whole seconds."""
-ROUND_S = 45.0
+ROUND_S = 30.0
 PART = 100
 
 
@@ -46,8 +47,10 @@ class Recovering:
         gap = value.gap
         with self._database.session() as session:
             account = session.get_one(Account, value.account_id)
-            if account.state not in COLLECTING_STATES:
+            if not accounts.collects(session, account):
                 return outcomes.report(session, account)
+            if account.disconnect_asked_at is not None:
+                return outcomes.report(session, account, gap=gap)
         mailbox = self._mailboxes.of(account, Priority.CATCH_UP)
         counts = Counts()
         until = time.monotonic() + ROUND_S
@@ -61,38 +64,33 @@ class Recovering:
                     done += PART
         except NotCollecting:
             with self._database.session() as session:
-                return outcomes.report(session, session.get_one(Account, account.id))
+                account = session.get_one(Account, account.id)
+                open_ = accounts.collects(session, account)
+                return outcomes.report(session, account, gap=gap if open_ else None)
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, account.id)
-                return outcomes.refused(session, account, error, gap=_after(gap, counts))
-        gap = _after(gap, counts)
+                return outcomes.refused(session, account, error, value.failures)
         with self._database.session() as session:
             row = accounts.locked(session, account.id)
             assert row is not None
             if done < len(missing):
+                gap = gap.model_copy(update={"rounds": gap.rounds + 1})
                 return outcomes.report(session, row, gap=gap)
             accounts.advance_cursor(row, gap.cursor)
             row.last_synced_at = now()
-            outcomes.works(session, row)
-            if gap.synced or gap.skipped or gap.failed:
-                timeline.note(session, row.id, "gap", _ledger(gap, len(found.ids)))
+            if found.ids or row.state == AccountState.RECOVERING:
+                timeline.note(session, row.id, "gap", _ledger(session, row.id, gap, found.ids))
+            outcomes.works(session, row, value.upkeep_at)
             return outcomes.report(session, row)
 
 
-def _after(gap: Gap, counts: Counts) -> Gap:
-    return gap.model_copy(
-        update={
-            "rounds": gap.rounds + 1,
-            "synced": gap.synced + counts.synced,
-            "skipped": gap.skipped + counts.skipped,
-            "failed": gap.failed + counts.failed,
-        }
-    )
-
-
-def _ledger(gap: Gap, number: int) -> str:
+def _ledger(session: Session, account_id: str, gap: Gap, ids: Sequence[str]) -> str:
+    """What became of the ids that Gmail lists, as the decisions say it: no throttle or crash loses a count."""
+    counted = decisions.count(session, account_id, ids, decided_after=gap.opened_at or gap.since)
+    missing = len(ids) - len(decisions.known(session, account_id, ids))
     return (
-        f"The gap since {gap.since:%Y-%m-%d %H:%M} UTC is closed: {number} listed, {gap.synced} synced, "
-        f"{gap.skipped} not to sync, {gap.failed} to be tried again, 0 missing"
+        f"The gap since {gap.since:%Y-%m-%d %H:%M} UTC is closed: {counted.total() + missing} listed, "
+        f"{counted[Outcome.SYNCED]} synced, {counted[Outcome.SKIPPED]} not to sync, "
+        f"{counted[Outcome.FAILED]} to be tried again, {missing} missing"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from activities.beating import beating
 from activities.changes import Changes
 from activities.collecting import Collecting, Counts, NotCollecting, due_again
 from activities.mailboxes import Mailboxes
-from crm import accounts
+from crm import accounts, timeline
 from gmail import errors
 from gmail.budget import Priority
 from gmail.errors import GoogleError
@@ -24,14 +25,16 @@ from gmail.mailbox import Mailbox
 from gmail.values import HistoryPage
 from models import Account
 from models.columns import now
-from models.states import COLLECTING_STATES
+from models.states import AccountState
 from storage.database import Database
 from workflows.values import Gap, Report, SyncInput
 
 log = structlog.get_logger("sync")
 
-ROUND_S = 45.0
-"""A longer catch-up goes on in another round, so that others get their turn."""
+ROUND_S = 30.0
+"""A longer catch-up goes on in another round, so that others get their turn, and a proof that is asked for (S30)."""
+MUCH_NEWS = 100
+"""Records; with more of them a mailbox catches up, whatever woke it, and others go first."""
 
 
 class Syncing:
@@ -52,11 +55,12 @@ class Syncing:
         with self._database.session() as session:
             account = session.get_one(Account, value.account_id)
             start = value.cursor or account.history_id
-            if account.state not in COLLECTING_STATES or start is None:
+            asked_to_end = account.disconnect_asked_at is not None
+            if not accounts.collects(session, account) or start is None or asked_to_end:
                 return outcomes.report(session, account)
             due = due_again(session, account.id)
         mailbox = self._mailboxes.of(account, Priority.CATCH_UP if value.catching_up else Priority.SYNC)
-        round_ = _Round(own_cursor=value.cursor is None, cursor=start)
+        round_ = _Round(value, start)
         try:
             with beating():
                 if due:
@@ -65,17 +69,23 @@ class Syncing:
                     )
                 self._follow(account, mailbox, round_)
         except errors.HistoryExpired:
-            return self._expired(account.id, mailbox)
+            return self._expired(account.id, mailbox, value)
         except NotCollecting:
             log.info("collecting_ended", account=account.id)
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, account.id)
-                return outcomes.refused(session, account, error, **round_.facts())
+                round_.tell(session, account)
+                return outcomes.refused(session, account, error, value.failures, **round_.facts())
         if round_.report is not None:
             return round_.report
         with self._database.session() as session:
-            return outcomes.report(session, session.get_one(Account, account.id), **round_.facts())
+            row = accounts.locked(session, account.id)
+            assert row is not None
+            round_.tell(session, row)
+            if row.state == AccountState.PAUSED:
+                outcomes.works(session, row)
+            return outcomes.report(session, row, **round_.facts())
 
     def _follow(self, account: Account, mailbox: Mailbox, round_: _Round) -> None:
         """Page after page, also empty ones, until the end or the end of the round's time."""
@@ -85,15 +95,18 @@ class Syncing:
             page = outcomes.patiently(partial(mailbox.history, round_.start, token))
             changes = Changes.of(page.changes)
             round_.saw(page, changes)
+            if round_.records > MUCH_NEWS:
+                mailbox = mailbox.with_priority(Priority.CATCH_UP)
             token = page.next_page_token
 
             def finish(session: Session, row: Account, last: bool = token is None) -> None:
+                round_.tell(session, row)
                 if not round_.own_cursor:
                     return  # a gap is being filled: until it is closed the account stays where it was
                 accounts.advance_cursor(row, round_.cursor)
                 if last:
                     row.last_synced_at = now()
-                    outcomes.works(session, row)
+                    outcomes.works(session, row, round_.upkeep_at)
                     lapsed = row.watch_expires_at is not None and row.watch_expires_at < now()
                     round_.report = outcomes.report(
                         session, row, upkeep_at=now() if lapsed else None, **round_.facts()
@@ -108,18 +121,19 @@ class Syncing:
                 round_.more = True
                 return
 
-    def _expired(self, account_id: str, mailbox: Mailbox) -> Report:
+    def _expired(self, account_id: str, mailbox: Mailbox, value: SyncInput) -> Report:
         """History no longer reaches back to the cursor: the gap is filled from the list of ids instead."""
         try:
             profile = outcomes.patiently(mailbox.profile)
         except GoogleError as error:
             with self._database.session() as session:
-                return outcomes.refused(session, session.get_one(Account, account_id), error)
+                return outcomes.refused(session, session.get_one(Account, account_id), error, value.failures)
         with self._database.session() as session:
-            account = session.get_one(Account, account_id)
+            account = accounts.locked(session, account_id)
+            assert account is not None
             since = account.last_synced_at or account.connected_at or account.created_at
             outcomes.gap_opened(session, account, since)
-            gap = Gap(since=since, cursor=profile.history_id)
+            gap = Gap(since=since, cursor=profile.history_id, opened_at=now())
             return outcomes.report(session, account, gap=gap, cursor=profile.history_id)
 
 
@@ -129,8 +143,9 @@ class _Round:
     Gmail's index may lag behind its own newest id, and what it does not show yet must not be passed.
     """
 
-    def __init__(self, *, own_cursor: bool, cursor: int) -> None:
-        self.own_cursor = own_cursor
+    def __init__(self, value: SyncInput, cursor: int) -> None:
+        self.own_cursor = value.cursor is None
+        self.upkeep_at = value.upkeep_at
         self.start = cursor
         self.cursor = cursor
         self.history_id: int | None = None
@@ -138,6 +153,7 @@ class _Round:
         self.drafts = False
         self.more = False
         self.counts = Counts()
+        self.told = Counts()
         self.report: Report | None = None
 
     def saw(self, page: HistoryPage, changes: Changes) -> None:
@@ -148,6 +164,17 @@ class _Round:
             self.cursor = max(self.cursor, page.last_record_id)
         elif page.changes and page.next_page_token is None:
             self.cursor = max(self.cursor, page.history_id)
+
+    def tell(self, session: Session, account: Account) -> None:
+        """What came since it was told last, for the timeline."""
+        counts, told = self.counts, self.told
+        synced, skipped = counts.synced - told.synced, counts.skipped - told.skipped
+        if synced or skipped:
+            timeline.synced(session, account.id, synced, skipped)
+        if failed := counts.newly_failed - told.newly_failed:
+            words = f"{failed} mails could not be read yet; each is tried again by itself, and stops no other"
+            timeline.note(session, account.id, "retry", words)
+        self.told = replace(counts)
 
     def facts(self) -> dict[str, Any]:
         return {

@@ -28,11 +28,10 @@ from models.columns import now
 from models.states import AccountState
 from settings import Settings
 from storage.database import Database
-from workflows.values import AccountInput, Report
+from workflows.values import AccountInput, ProofInput, Report
 
 log = structlog.get_logger("watch")
 
-RENEW = "Renew Gmail's watch and check that nothing is missing"
 NO_TOPIC = "Gmail cannot tell us of new mail at once; we look by ourselves every {} s"
 JITTER = 0.1
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('watch/' || :mailbox, 0))")
@@ -61,7 +60,10 @@ class Watching:
 
     @activity.defn(name="keep_up_account")
     def keep_up(self, value: AccountInput) -> Report:
-        """Daily: renew the watch, read aliases and contacts, prove that what is new is complete (S23, S30)."""
+        """Daily: renew the watch, read aliases and contacts, prove that what is new is complete (S23, S30).
+
+        Still due where the watch could not be renewed; a proof that came to no end goes on by itself.
+        """
         with self._database.session() as session:
             account = session.get_one(Account, value.account_id)
             if account.state not in (AccountState.ACTIVE, AccountState.RECOVERING):
@@ -74,12 +76,15 @@ class Watching:
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, value.account_id)
-                return outcomes.refused(session, account, error, upkeep_at=self.next_upkeep(account))
+                return outcomes.refused(session, account, error, value.failures)
         with self._database.session() as session:
             account = session.get_one(Account, value.account_id)
             accounts.replace_aliases(session, account, self.aliases(aliases))
         self._address_books.refresh(account.id)
-        return self._proving.prove(account.id, upkeep_at=self.next_upkeep(account))
+        proof = ProofInput(
+            account_id=account.id, failures=value.failures, upkeep_at=self.next_upkeep(account)
+        )
+        return self._proving.prove(proof)
 
     def ensure(self, account: Account, mailbox: Mailbox) -> None:
         """Set or renew the watch; where our topic is refused the account says so and goes on without.
@@ -97,12 +102,13 @@ class Watching:
                 log.error("watch_refused", account=account.id, status=error.status, reason=error.reason)
                 reason = NO_TOPIC.format(self._settings.reconcile_interval_s)
         with self._database.session() as session:
-            account = session.get_one(Account, account.id)
-            account.watch_expires_at = expires
-            if account.state in (AccountState.ACTIVE, AccountState.RECOVERING):
-                accounts.transition(
-                    session, account, AccountState.ACTIVE, reason, RENEW, self.next_upkeep(account)
-                )
+            row = accounts.locked(session, account.id)
+            if row is None or row.state not in (AccountState.ACTIVE, AccountState.RECOVERING):
+                return  # switched away or disconnected meanwhile: what follows stops the watch
+            row.watch_expires_at = expires
+            if row.disconnect_asked_at is None:
+                plan, at = outcomes.RENEW, self.next_upkeep(row)
+                accounts.transition(session, row, AccountState.ACTIVE, reason, plan, at)
             if reason is None and expires is not None:
                 timeline.note(session, account.id, "watch", f"Gmail tells of changes until {_short(expires)}")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import or_
-from sqlmodel import Session, col, delete, select, update
+from sqlmodel import Session, col, delete, func, select, update
 
 from crm import events, timeline
-from models import Account, AccountAlias, AccountPause, User
+from models import Account, AccountAlias, AccountPause, Decision, User
 from models.columns import now
-from models.states import AccountState
+from models.states import COLLECTING_STATES, AccountState, Outcome
 
 S = AccountState
 
@@ -35,6 +35,8 @@ WORDS = {
     S.DISCONNECTED: "Disconnected",
 }
 SWITCH_BACK = "Switch to it at any time"
+LATECOMERS = timedelta(seconds=10)
+"""Gmail's history may show a mail some seconds after it came."""
 
 
 class IllegalTransition(Exception):
@@ -115,6 +117,35 @@ def close_pauses(session: Session, account: Account, at: datetime | None = None)
     return ended
 
 
+def collects(session: Session, account: Account) -> bool:
+    """Whether mail of the account is read: all of it, or what is left of the time before a switch away."""
+    return account.state in COLLECTING_STATES or unfinished_at(session, account) is not None
+
+
+def unfinished_at(session: Session, account: Account) -> datetime | None:
+    """When a paused account looks for mail that came before its pause; None where nothing of that is left (S4).
+
+    The pause stops what comes from its beginning on. What came before still syncs: it may not have been read yet, be
+    on its way through Gmail, or have failed and be due again.
+    """
+    if account.state != S.PAUSED or account.refresh_token_encrypted is None or account.connected_at is None:
+        return None
+    began = min((pause.started_at for pause in _open_pauses(session, account.id)), default=None)
+    if began is None or account.connected_at >= began:
+        return None
+    if account.last_synced_at is None or account.last_synced_at < began:
+        return began
+    if account.last_synced_at < began + LATECOMERS:
+        return began + LATECOMERS
+    return session.exec(
+        select(func.min(col(Decision.next_try_at))).where(
+            Decision.account_id == account.id,
+            Decision.outcome == Outcome.FAILED,
+            or_(col(Decision.internal_date).is_(None), col(Decision.internal_date) < began),
+        )
+    ).one()
+
+
 def _open_pauses(session: Session, account_id: str) -> list[AccountPause]:
     return list(
         session.exec(
@@ -179,6 +210,11 @@ def activate(session: Session, user: User, account: Account) -> bool:
     ).first()
     session.expire(user)
     return taken is not None
+
+
+def is_active_one(session: Session, account: Account) -> bool:
+    """Whether the account is the one that syncs and sends for its user."""
+    return session.exec(select(User.active_account_id).where(User.id == account.user_id)).one() == account.id
 
 
 def deactivate(session: Session, account: Account) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -170,6 +171,29 @@ def known(
     """Which of these ids have a decision, of whatever outcome, later than a moment."""
     values = {"account_id": account_id, "gmail_ids": list(gmail_ids), "decided_after": decided_after}
     return set(session.execute(_KNOWN, values).scalars())
+
+
+_COUNT = sql(
+    "SELECT d.outcome, count(*) FROM unnest(CAST(:gmail_ids AS text[])) AS i(id) CROSS JOIN LATERAL"
+    " (SELECT outcome, at FROM decisions WHERE gmail_id = i.id AND account_id || '' = :account_id OFFSET 0) d"
+    " WHERE d.at > CAST(:decided_after AS timestamptz) GROUP BY d.outcome"
+)
+
+
+def count(
+    session: Session, account_id: str, gmail_ids: Sequence[str], *, decided_after: datetime = _EVER
+) -> Counter[Outcome]:
+    """How many of these ids were decided later than a moment, by outcome."""
+    values = {"account_id": account_id, "gmail_ids": list(gmail_ids), "decided_after": decided_after}
+    return Counter({Outcome(outcome): number for outcome, number in session.execute(_COUNT, values)})
+
+
+def failed(session: Session, account_id: str) -> Sequence[str]:
+    """The ids that wait for another try, the one that is due first in front."""
+    query = select(Decision.gmail_id).where(
+        Decision.account_id == account_id, Decision.outcome == Outcome.FAILED
+    )
+    return session.exec(query.order_by(col(Decision.next_try_at))).all()
 
 
 def put_aside(session: Session, account_id: str) -> set[str]:

@@ -14,7 +14,7 @@ from temporalio import workflow
 
 from workflows import policies
 from workflows.account_display import Display
-from workflows.account_steps import COLLECTING, TRAILING_LOOK, Steps
+from workflows.account_steps import COLLECTING, TRAILING_LOOK, Steps, collects
 from workflows.alarms import Alarms, due
 from workflows.values import AccountInput, AccountMemory
 
@@ -85,7 +85,7 @@ class AccountWorkflow:
     @workflow.signal
     def sync_now(self) -> None:
         """Somebody wants it looked at now, and proven complete."""
-        self._memory.asked = True
+        self._memory.asked = self._memory.proof_asked = True
         if not self._memory.obeying:
             self._stop_waiting()
 
@@ -116,12 +116,12 @@ class AccountWorkflow:
             return False
         if not memory.known or memory.consented or memory.changed or memory.asked:
             return True
-        return memory.state in COLLECTING and (
+        return collects(memory) and (
             memory.hinted
             or memory.more
-            or memory.proof_wanted
             or memory.gap is not None
-            or any(due(at) for at in (memory.look_at, memory.retry_at, memory.upkeep_at))
+            or any(due(at) for at in (memory.look_at, memory.retry_at, self._upkeep_at()))
+            or (memory.proof_wanted and memory.state in COLLECTING)
         )
 
     async def _next_step(self) -> None:
@@ -135,19 +135,31 @@ class AccountWorkflow:
             await steps.connect()
         elif memory.changed:
             await steps.settle()
+        elif self._proof_goes_first():
+            await steps.prove()
         elif memory.asked or memory.hinted or memory.more or due(memory.look_at) or due(memory.retry_at):
             await steps.sync()
         elif memory.gap is not None:
             await steps.fill_gap()
-        elif memory.proof_wanted:
+        elif memory.proof_wanted and memory.state in COLLECTING:
             await steps.prove()
         else:
             await steps.keep_up()
 
+    def _proof_goes_first(self) -> bool:
+        """Who asked for it waits for no end of a catch-up (S30: within 60 s)."""
+        memory = self._memory
+        catching_up = memory.state in COLLECTING and (memory.more or memory.gap is not None)
+        return memory.proof_asked and catching_up and workflow.patched("proof-before-catching-up")
+
     def _next_due(self) -> datetime | None:
         memory = self._memory
-        awaited = policies.earlier_of(memory.look_at, memory.retry_at, memory.upkeep_at)
-        return memory.not_before or (awaited if memory.state in COLLECTING else None)
+        awaited = policies.earlier_of(memory.look_at, memory.retry_at, self._upkeep_at())
+        return memory.not_before or (awaited if collects(memory) else None)
+
+    def _upkeep_at(self) -> datetime | None:
+        """A paused account has no watch to keep up."""
+        return self._memory.upkeep_at if self._memory.state in COLLECTING else None
 
     def _stop_waiting(self) -> None:
         self._memory.not_before, self._memory.obeying = None, False

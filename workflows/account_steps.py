@@ -22,6 +22,11 @@ RECHECKS_S = (1.5, 3.0, 6.0)
 TRAILING_LOOK = timedelta(seconds=1.2)
 
 
+def collects(memory: AccountMemory) -> bool:
+    """Whether mail is read: of a paused account only what came before the pause."""
+    return memory.state in COLLECTING or memory.finishing
+
+
 class Steps:
     """Take one step and keep in memory what it came to."""
 
@@ -34,7 +39,7 @@ class Steps:
         report = await self._take("load_account", "Read the account", self._value(), policies.user_waits)
         if report:
             self._memory.known = True
-            self._memory.hinted = self._memory.hinted or report.state in COLLECTING
+            self._memory.hinted = self._memory.hinted or collects(self._memory)
 
     async def connect(self) -> None:
         """After a consent."""
@@ -51,15 +56,20 @@ class Steps:
             await self._tell("wake_contacts", "Read Google contacts")
 
     async def settle(self) -> None:
-        """After a switch, or where the watch is doubted: it is set or stopped, as the row says."""
+        """After a switch, or where the watch is doubted: it is set or stopped, as the row says.
+
+        What came before a switch away is still read (S4).
+        """
         self._memory.changed = False
         was_collecting = self._memory.state in COLLECTING
         report = await self._take("settle_account", "Follow a switch", self._value(), policies.user_waits)
         if report is None or report.failed_step:
             self._memory.changed = True
-        elif report.state in COLLECTING:
+        elif collects(self._memory):
             self._memory.gap = self._memory.gap or report.gap
             self._memory.hinted = True
+            if report.state not in COLLECTING:
+                return
             await self._tell("wake_ledger", "Count what was sent today")
             if not was_collecting and workflow.patched("contacts-after-switch"):
                 await self._tell("wake_contacts", "Read Google contacts")
@@ -73,6 +83,8 @@ class Steps:
             memory.look_at = None
         value = SyncInput(
             account_id=self._account_id,
+            failures=memory.failures,
+            upkeep_at=memory.upkeep_at,
             cursor=memory.gap.cursor if memory.gap else None,
             hint_history_id=memory.hint_history_id,
             catching_up=more and not hinted,
@@ -110,26 +122,51 @@ class Steps:
 
     async def fill_gap(self) -> None:
         """One round of what Gmail's history no longer tells."""
-        gap = self._memory.gap
+        memory, gap = self._memory, self._memory.gap
         assert gap is not None
-        value = GapInput(account_id=self._account_id, gap=gap)
+        value = GapInput(
+            account_id=self._account_id, failures=memory.failures, upkeep_at=memory.upkeep_at, gap=gap
+        )
         report = await self._take("fill_gap", "Fill a gap", value, policies.catch_up, policies.PAGE_TIMEOUT)
         if report and not report.failed_step:
-            self._memory.gap = report.gap
+            memory.gap = report.gap
 
     async def prove(self) -> None:
-        """Completeness, as a number."""
-        self._memory.proof_wanted = False
-        value = ProofInput(account_id=self._account_id)
-        report = await self._take(
-            "prove_account", "Prove completeness", value, policies.upkeep, policies.PAGE_TIMEOUT
+        """Completeness, as a number; in a catch-up that is all, since what is missing is on its way."""
+        memory = self._memory
+        value = ProofInput(
+            account_id=self._account_id,
+            failures=memory.failures,
+            upkeep_at=memory.upkeep_at,
+            full=memory.proof_full,
+            look_only=memory.more or memory.gap is not None,
+            repaired=memory.repaired,
         )
-        self._memory.proof_wanted = report is None or report.failed_step or report.more
+        first = policies.user_waits if memory.proof_asked else policies.upkeep
+        memory.proof_wanted = memory.proof_asked = False
+        report = await self._take("prove_account", "Prove completeness", value, first, policies.PAGE_TIMEOUT)
+        if report is None:
+            memory.proof_wanted = True
+        else:
+            self._prove_on(report, failed_full=report.failed_step and value.full)
+
+    def _prove_on(self, report: Report, *, failed_full: bool = False) -> None:
+        """What the next round of a proof is to know; none is wanted where this one was the last."""
+        memory = self._memory
+        memory.proof_wanted = report.failed_step or report.more
+        memory.proof_full = report.more or failed_full
+        memory.repaired = report.repaired if memory.proof_wanted else 0
 
     async def keep_up(self) -> None:
-        """Daily: watch, aliases, contacts, a proof of what is new."""
-        value = self._value()
-        await self._take("keep_up_account", "Renew the watch", value, policies.upkeep, policies.PAGE_TIMEOUT)
+        """Daily: watch, aliases, contacts, a proof of what is new, which goes on where it came to no end."""
+        memory = self._memory
+        report = await self._take(
+            "keep_up_account", "Renew the watch", self._value(), policies.upkeep, policies.PAGE_TIMEOUT
+        )
+        if report is None or not (report.more or report.failed_step) or due(memory.upkeep_at):
+            return  # done, or still due
+        if workflow.patched("upkeep-goes-on"):
+            self._prove_on(report)
 
     async def disconnect(self) -> None:
         """Stop, give back, forget. A consent that comes meanwhile is a new connection, and not forgotten."""
@@ -150,7 +187,8 @@ class Steps:
     # How a step is taken
 
     def _value(self) -> AccountInput:
-        return AccountInput(account_id=self._account_id)
+        memory = self._memory
+        return AccountInput(account_id=self._account_id, failures=memory.failures, upkeep_at=memory.upkeep_at)
 
     async def _take(
         self,
@@ -208,8 +246,10 @@ class Steps:
         memory.next_action, memory.next_action_at = report.next_action, report.next_action_at
         memory.retry_at = report.retry_at
         memory.upkeep_at = report.upkeep_at or memory.upkeep_at
-        if report.state not in COLLECTING:
-            memory.hinted = memory.asked = memory.more = memory.proof_wanted = False
+        memory.finishing = report.finishing
+        if not collects(memory):
+            memory.hinted = memory.asked = memory.more = False
+            memory.proof_wanted = memory.proof_asked = memory.proof_full = False
             memory.gap = memory.look_at = None
 
     def _wait(self, told_s: float | None, obey: bool, reason: str | None) -> None:

@@ -16,14 +16,13 @@ class Gap(BaseModel):
     """A time that history no longer reaches: filled from the list of ids.
 
     `cursor`: where history goes on, taken before the first listing; it becomes the account's when the gap is closed.
+    `opened_at`: what was decided before is not counted.
     """
 
     since: datetime
     cursor: int
+    opened_at: datetime | None = None
     rounds: int = 0
-    synced: int = 0
-    skipped: int = 0
-    failed: int = 0
 
 
 class AccountMemory(BaseModel):
@@ -43,6 +42,14 @@ class AccountMemory(BaseModel):
     asked: bool = False
     """The user asked to look now; a proof of completeness follows."""
     proof_wanted: bool = False
+    proof_asked: bool = False
+    """It was the user who asked for the proof: it does not wait for the end of a catch-up."""
+    proof_full: bool = False
+    """The last round of a proof left something to do: all ids are compared in the next one."""
+    repaired: int = 0
+    """What the rounds of the proof under way found missing, and have synced."""
+    finishing: bool = False
+    """Paused, with mail from before the pause still to be read (S4)."""
     contacts_told: bool = False
 
     hint_history_id: int | None = None
@@ -71,37 +78,49 @@ class AccountMemory(BaseModel):
             setattr(self, name, value)
 
 
-class AccountInput(BaseModel):
-    """AccountWorkflow, id `account/<id>`."""
+class StepInput(BaseModel):
+    """What every step is told of the life that it is a part of.
+
+    `failures`: steps in a row that failed before this one; `upkeep_at`: when the watch is renewed next.
+    """
 
     account_id: str
+    failures: int = 0
+    upkeep_at: datetime | None = None
+
+
+class AccountInput(StepInput):
+    """AccountWorkflow, id `account/<id>`, and its steps that need no more than the account."""
+
     memory: AccountMemory | None = None
 
 
-class SyncInput(BaseModel):
+class SyncInput(StepInput):
     """One round of incremental sync.
 
     `cursor`: where to list from while a gap is being filled; the account's own otherwise.
     """
 
-    account_id: str
     cursor: int | None = None
     hint_history_id: int | None = None
     catching_up: bool = False
 
 
-class GapInput(BaseModel):
+class GapInput(StepInput):
     """One round of filling a gap."""
 
-    account_id: str
     gap: Gap
 
 
-class ProofInput(BaseModel):
-    """One completeness check."""
+class ProofInput(StepInput):
+    """One round of a completeness check.
 
-    account_id: str
+    `full`: of all ids; `look_only`: what is missing is being caught up with anyway; `repaired`: by earlier rounds.
+    """
+
     full: bool = False
+    look_only: bool = False
+    repaired: int = 0
 
 
 class Report(BaseModel):
@@ -116,6 +135,8 @@ class Report(BaseModel):
     """When the watch is to be renewed; past: now. None: nothing to keep up."""
     retry_at: datetime | None = None
     """When the first id that failed is due again."""
+    finishing: bool = False
+    """Paused, but mail from before the pause is still to be read (S4); `retry_at` says when."""
 
     failed_step: bool = False
     """The step did not get through; what it was for is still to do."""
@@ -131,6 +152,7 @@ class Report(BaseModel):
     synced: int = 0
     skipped: int = 0
     failed: int = 0
+    repaired: int = 0
     more: bool = False
     look_again: bool = False
     """Gmail drops pushes within a second of the last: mail may have come that no push will tell of."""
@@ -210,6 +232,13 @@ class BatchInput(BaseModel):
     after: str | None = None
 
 
+class SwitchWish(BaseModel):
+    """A switch that a user consented to, and that no workflow was told of (S4)."""
+
+    user_id: str
+    account_id: str
+
+
 class BatchReport(BaseModel):
     """What a batch came to: which accounts to wake; `after` is None after the last batch."""
 
@@ -217,6 +246,7 @@ class BatchReport(BaseModel):
     wake: list[str] = []
     consented: list[str] = []
     """Accounts whose grant was stored, but whose workflow was never told."""
+    switches: list[SwitchWish] = []
     unannounced: list[str] = []
     """Accounts to wake whose watch did not tell of the news."""
     after: str | None = None
@@ -231,14 +261,8 @@ class WakeInput(BaseModel):
 
     account_ids: list[str]
     consented: list[str] = []
+    switches: list[SwitchWish] = []
     unannounced: list[str] = []
-class SwitchWish(BaseModel):
-    """A switch that a user consented to, and that no workflow was told of (S4)."""
-
-    user_id: str
-    account_id: str
-
-
     silent_s: float = 0.0
 
 
@@ -246,7 +270,6 @@ class MessageInput(BaseModel):
     """SendMessageWorkflow, id `message/<id>`."""
 
     message_id: str
-    switches: list[SwitchWish] = []
 
 
 class SendStep(BaseModel):
@@ -258,10 +281,11 @@ class SendStep(BaseModel):
     """A few words for the Web UI, without anything of the mail."""
     wake: list[str] = []
     """Messages whose place in the queue has moved forward."""
+    refused_account: str | None = None
+    """The account whose grant Google refused: it finds out, and says so, at once."""
 
 
 class CampaignInput(BaseModel):
-    switches: list[SwitchWish] = []
     """CampaignWorkflow, id `campaign/<id>`. `failures`: batches in a row that the provider did not let through."""
 
     campaign_id: str
@@ -279,8 +303,6 @@ class CampaignStep(BaseModel):
     refused: int = 0
 
 
-    refused_account: str | None = None
-    """The account whose grant Google refused: it finds out, and says so, at once."""
 class InboundInput(BaseModel):
     """FileInboundWorkflow, id `inbound/<id>`."""
 

@@ -13,6 +13,7 @@ from activities.address_books import AddressBooks
 from activities.collecting import Collecting
 from activities.connecting import Connecting
 from activities.fetching import Fetching
+from activities.last_look import LastLook
 from activities.proving import Proving
 from activities.reconciling import Reconciling
 from activities.recovering import Recovering
@@ -49,7 +50,8 @@ class Mailroom:
         self.address_books = AddressBooks(database, mailboxes)
         self.proving = Proving(database, mailboxes, self.collecting)
         self.watching = Watching(database, mailboxes, config, self.proving, self.address_books)
-        self.connecting = Connecting(database, mailboxes, environment.consent, self.watching)
+        last_look = LastLook(database, mailboxes, self.collecting)
+        self.connecting = Connecting(database, mailboxes, environment.consent, self.watching, last_look)
         self.syncing = Syncing(database, mailboxes, self.collecting)
         self.recovering = Recovering(database, mailboxes, self.collecting)
         self.switching = Switching(database, mailboxes)

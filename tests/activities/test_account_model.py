@@ -31,7 +31,7 @@ from crm.consents import Purpose
 from devstack.story import unique
 from models import Decision, Message
 from tests.activities.mailroom import Mailroom
-from workflows.values import AccountInput, GapInput, SwitchOutcome, SwitchStep
+from workflows.values import AccountInput, GapInput, ProofInput, SwitchOutcome, SwitchStep
 
 pytestmark = pytest.mark.servers
 
@@ -188,7 +188,7 @@ class TwoMailboxes(RuleBasedStateMachine):
     @rule()
     def proves(self) -> None:
         assert self.active is not None
-        self.room.proving.prove(self.accounts[self.active], full=True)
+        self.room.proving.prove(ProofInput(account_id=self.accounts[self.active], full=True))
 
     def _connect(self, mailbox: str, purpose: Purpose) -> None:
         account_id = self.room.grant(self.user, mailbox, purpose, self.accounts.get(mailbox))

@@ -7,13 +7,22 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from crm import connections
+from activities import outcomes
+from crm import connections, timeline
 from crm.consents import Purpose
 from devstack.story import unique
 from models import Account, AccountAlias, AccountPause
 from models.columns import now
 from tests.activities.mailroom import Mailroom
-from workflows.values import AccountInput, BatchInput, ContactsInput, GapInput, SwitchOutcome, SwitchStep
+from workflows.values import (
+    AccountInput,
+    BatchInput,
+    ContactsInput,
+    GapInput,
+    ProofInput,
+    SwitchOutcome,
+    SwitchStep,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -192,11 +201,97 @@ def test_s30_what_is_missing_is_found_repaired_and_said(room: Mailroom) -> None:
     fields = {"from": lead, "to": account.email, "subject": "Never told", "text": "Hello."}
     room.gmail.insert(account.email, [{"fields": fields, "internal_date": an_hour_ago}])
     room.gmail.expire_history(account.email)
-    report = room.proving.prove(account.id)
+    report = room.proving.prove(ProofInput(account_id=account.id))
     assert not report.failed_step
     proven = room.account(account.id)
     assert (proven.completeness_listed, proven.completeness_decided, proven.completeness_missing) == (1, 1, 0)
     assert [message.subject for message in room.messages(account.location_id)] == ["Never told"]
+
+
+def insert_old(room: Mailroom, account: Account, number: int) -> None:
+    """Mail that history never told of, and the account connected long before it."""
+    with room.environment.database.session() as session:
+        row = session.get_one(Account, account.id)
+        row.connected_at = row.created_at.replace(year=2020)
+        session.add(row)
+    an_hour_ago = int((now().timestamp() - 3600) * 1000)
+    fields = {"from": "who@nowhere.example", "to": account.email, "subject": "Never told", "text": "Hello."}
+    room.gmail.insert(account.email, [{"fields": fields, "internal_date": an_hour_ago}] * number)
+    room.gmail.expire_history(account.email)
+
+
+def proofs(room: Mailroom, account_id: str) -> list[str]:
+    with room.environment.database.session() as session:
+        entries = timeline.listing(session, account_id, 100).items
+    return [one.detail for one in entries if one.kind == "proof"]
+
+
+def test_s30_no_throttle_loses_what_a_proof_repaired(room: Mailroom) -> None:
+    account = room.connected()
+    insert_old(room, account, 5)
+    room.gmail.fault(
+        "gmail.users.messages.get",
+        mailbox=account.email,
+        times=1,
+        status=429,
+        reason="rateLimitExceeded",
+        message="Too many concurrent requests for user",
+    )
+    report = room.proving.prove(ProofInput(account_id=account.id))
+    assert (report.failed_step, report.more) == (True, True)
+    assert room.account(account.id).completeness_missing == 5 - report.repaired, "an honest number at once"
+    while report.more:
+        value = ProofInput(account_id=account.id, full=True, repaired=report.repaired)
+        report = room.proving.prove(value)
+    assert "5 had been missed and are synced now" in proofs(room, account.id)[0]
+    assert room.account(account.id).completeness_missing == 0
+
+
+def test_s30_a_proof_that_is_too_much_for_a_round_goes_on(
+    room: Mailroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = room.connected()
+    room.proving.prove(ProofInput(account_id=account.id))
+    insert_old(room, account, 3)
+    monkeypatch.setattr("activities.proving.PART", 1)
+    monkeypatch.setattr("activities.proving.ROUND_S", 0.0)
+    report, rounds = room.proving.prove(ProofInput(account_id=account.id, full=True)), 1
+    while report.more:
+        report = room.proving.prove(ProofInput(account_id=account.id, full=True, repaired=report.repaired))
+        rounds += 1
+    assert (rounds, report.repaired) == (3, 3)
+    row = room.account(account.id)
+    assert (row.completeness_listed, row.completeness_missing) == (3, 0)
+
+
+def test_s30_in_a_catch_up_a_proof_only_looks(room: Mailroom) -> None:
+    account = room.connected()
+    insert_old(room, account, 2)
+    report = room.proving.prove(ProofInput(account_id=account.id, look_only=True))
+    assert report.more
+    row = room.account(account.id)
+    assert (row.completeness_listed, row.completeness_decided, row.completeness_missing) == (2, 0, 2)
+    assert row.completeness_checked_at is not None
+
+
+def test_s30_upkeep_that_fails_stays_due(room: Mailroom) -> None:
+    account = room.connected()
+    room.gmail.fault("gmail.users.settings.sendAs.list", mailbox=account.email, times=1, status=503)
+    report = room.watching.keep_up(AccountInput(account_id=account.id))
+    assert (report.failed_step, report.upkeep_at) == (True, None)
+    report = room.watching.keep_up(AccountInput(account_id=account.id, failures=1))
+    assert report.upkeep_at is not None
+    assert (report.state, report.reason, report.next_action) == ("active", None, outcomes.RENEW)
+    assert report.next_action_at == report.upkeep_at
+
+
+def test_s30_of_an_upkeep_whose_proof_fails_only_the_proof_is_still_to_do(room: Mailroom) -> None:
+    account = room.connected()
+    room.gmail.fault("gmail.users.messages.list", mailbox=account.email, times=3, status=503)
+    report = room.watching.keep_up(AccountInput(account_id=account.id))
+    assert report.failed_step
+    assert report.upkeep_at is not None
+    assert report.upkeep_at > now() + timedelta(hours=20)
 
 
 def test_reconciliation_wakes_only_accounts_with_news(room: Mailroom) -> None:

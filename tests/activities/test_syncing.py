@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, delete, select
 
+from activities import outcomes
 from activities.fetching import Fetching
-from crm import erasure
-from models import Account, Attachment, Contact
+from crm import accounts, erasure, keeping, timeline
+from models import Account, Attachment, Contact, MailboxBudget
+from models.columns import now
 from models.states import AccountState
 from tests.activities.mailroom import Mailroom
-from workflows.values import GapInput
+from workflows.values import Gap, GapInput
 
 pytestmark = pytest.mark.servers
 
@@ -127,13 +130,33 @@ def test_a_throttle_is_waited_for_and_loses_nothing(room: Mailroom) -> None:
     )
     report = room.sync(account.id)
     assert report.failed_step
-    assert report.obey
+    assert (report.wait_s, report.obey) == (5.0, False), "Gmail named no time: a push may wake it before"
     assert report.state == "active", "a throttle is no failure"
     assert room.account(account.id).history_id == before
     report = room.sync(account.id)
     while report.failed_step:
         report = room.sync(account.id)
     assert len(room.messages(account.location_id)) == 3
+
+
+def test_a_throttle_that_names_a_time_is_obeyed(room: Mailroom) -> None:
+    account = room.connected()
+    until = now() + timedelta(minutes=15)
+    room.gmail.fault(
+        "gmail.users.history.list",
+        mailbox=account.email,
+        times=1,
+        status=429,
+        reason="userRateLimitExceeded",
+        message=f"User-rate limit exceeded.  Retry after {until:%Y-%m-%dT%H:%M:%S}.000Z",
+    )
+    report = room.sync(account.id)
+    assert report.obey
+    assert report.wait_s is not None
+    assert 800 < report.wait_s <= 901
+    assert told(room, account.id, "retry")[0].startswith("Gmail's limit is reached: tried again at ")
+    with room.environment.database.session() as session:
+        session.execute(delete(MailboxBudget).where(col(MailboxBudget.email_key) == account.email))
 
 
 def test_google_away_is_a_state_with_a_reason_and_ends_by_itself(room: Mailroom) -> None:
@@ -174,6 +197,113 @@ def test_s6_expired_history_opens_a_gap_that_is_filled_to_a_ledger(room: Mailroo
     assert all(one is not None and one.outcome == "synced" for one in decisions)
     deliver(room, lead, account.email, "After")
     assert room.sync(account.id).synced == 1
+
+
+def told(room: Mailroom, account_id: str, kind: str) -> list[str]:
+    """Entries of a kind in the account's timeline, newest first."""
+    with room.environment.database.session() as session:
+        return [one.detail for one in timeline.listing(session, account_id, 100).items if one.kind == kind]
+
+
+TOO_FAST = {"status": 429, "reason": "rateLimitExceeded", "message": "Too many concurrent requests for user"}
+
+
+def gap_of(room: Mailroom, account: Account) -> Gap:
+    room.gmail.expire_history(account.email)
+    gap = room.sync(account.id).gap
+    assert gap is not None
+    return gap
+
+
+def test_s6_no_throttle_loses_a_count_of_the_ledger(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    for number in range(9):
+        deliver(room, "who@nowhere.example" if number else lead, account.email, f"Missed {number}")
+    gap = gap_of(room, account)
+    room.gmail.fault("gmail.users.messages.get", mailbox=account.email, times=1, **TOO_FAST)
+    assert room.recovering.fill(GapInput(account_id=account.id, gap=gap)).failed_step
+    report = room.recovering.fill(GapInput(account_id=account.id, gap=gap))
+    while report.failed_step:
+        report = room.recovering.fill(GapInput(account_id=account.id, gap=gap))
+    words = "9 listed, 1 synced, 8 not to sync, 0 to be tried again, 0 missing"
+    assert words in told(room, account.id, "gap")[0]
+
+
+def test_s6_a_gap_that_is_closed_by_a_round_without_work_has_its_ledger(
+    room: Mailroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker dies after the last mail, before the gap is closed."""
+    account = room.connected()
+    deliver(room, "who@nowhere.example", account.email)
+    gap = gap_of(room, account)
+    with monkeypatch.context() as dying:
+        dying.setattr(accounts, "advance_cursor", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            room.recovering.fill(GapInput(account_id=account.id, gap=gap))
+    room.recovering.fill(GapInput(account_id=account.id, gap=gap))
+    assert "1 listed, 0 synced, 1 not to sync" in told(room, account.id, "gap")[0]
+
+
+def test_s30_after_a_gap_the_next_step_is_the_renewal_and_when(room: Mailroom) -> None:
+    account = room.connected()
+    deliver(room, "who@nowhere.example", account.email)
+    gap, tomorrow = gap_of(room, account), now() + timedelta(days=1)
+    report = room.recovering.fill(GapInput(account_id=account.id, gap=gap, upkeep_at=tomorrow))
+    assert (report.state, report.next_action, report.next_action_at) == ("active", outcomes.RENEW, tomorrow)
+
+
+def test_s30_after_trouble_the_next_step_is_the_renewal_and_when(room: Mailroom) -> None:
+    account, tomorrow = room.connected(), now() + timedelta(days=1)
+    room.gmail.fault("gmail.users.history.list", mailbox=account.email, times=3, status=503)
+    failed = room.sync(account.id, upkeep_at=tomorrow)
+    assert failed.next_action == outcomes.BY_ITSELF
+    assert failed.next_action_at is not None
+    assert told(room, account.id, "retry")[0].startswith(
+        "Google does not answer at the moment: tried again at"
+    )
+    report = room.sync(account.id, upkeep_at=tomorrow)
+    assert (report.next_action, report.next_action_at) == (outcomes.RENEW, tomorrow)
+
+
+def test_s30_what_a_series_of_syncs_brought_is_one_entry(room: Mailroom) -> None:
+    account = room.connected()
+    lead = room.contact(account.location_id)
+    for sender in (lead, "who@nowhere.example", lead):
+        deliver(room, sender, account.email)
+        room.sync(account.id)
+    room.sync(account.id)
+    assert told(room, account.id, "sync") == ["Mail was read: 2 synced, 1 not to sync"]
+
+
+def test_s30_a_mail_that_fails_is_told_once(room: Mailroom) -> None:
+    account = room.connected()
+    deliver(room, room.contact(account.location_id), account.email)
+    room.gmail.fault("gmail.users.messages.get", mailbox=account.email, times=2, status=500)
+    room.sync(account.id)
+    room.hurry(account.id)
+    room.sync(account.id)
+    assert told(room, account.id, "retry") == [
+        "1 mails could not be read yet; each is tried again by itself, and stops no other"
+    ]
+
+
+def test_s5_a_round_ends_soon_after_the_user_wants_to_disconnect(
+    room: Mailroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = room.connected()
+    for _ in range(6):
+        deliver(room, "who@nowhere.example", account.email)
+    monkeypatch.setattr("activities.collecting.PART", 2)
+    file_page = keeping.file_page
+
+    def then_asked(*arguments: Any, **more: Any) -> Any:
+        filed = file_page(*arguments, **more)
+        arguments[1].disconnect_asked_at = now()
+        return filed
+
+    monkeypatch.setattr(keeping, "file_page", then_asked)
+    assert room.sync(account.id).skipped == 2
 
 
 def test_s31_s6_mail_that_left_the_trash_in_a_time_that_history_no_longer_tells_of_is_looked_at_again(

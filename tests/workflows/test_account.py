@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
@@ -345,6 +346,93 @@ async def test_what_failed_is_tried_again_when_it_is_due(
         await stage.settled()
         await temporal_env.sleep(timedelta(minutes=4))
         await stage.played("sync_account", 2)
+
+
+async def test_s4_what_came_before_a_switch_is_read_until_nothing_of_it_is_left(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    start = await temporal_env.get_current_time()
+    due = start + timedelta(seconds=10)
+    gap = Gap(since=start, cursor=7)
+    paused = partial(Report, state="paused", finishing=True)
+    actors.will("settle_account", paused())
+    actors.will(
+        "sync_account",
+        paused(more=True),
+        paused(gap=gap),
+        paused(failed=1, retry_at=due),
+        Report(state="paused"),
+    )
+    actors.will("fill_gap", paused(gap=gap, failed_step=True), paused(retry_at=due))
+    memory = in_state("active", upkeep_at=start + timedelta(hours=1))
+    async with on_stage(temporal_env, actors, memory) as stage:
+        await stage.handle.signal(AccountWorkflow.changed)
+        await stage.played("sync_account", 2)
+        await temporal_env.sleep(timedelta(days=2))
+        await stage.settled()
+        assert actors.times("fill_gap") == 2
+        syncs = actors.times("sync_account")
+        assert syncs == 4
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 99)
+        await temporal_env.sleep(timedelta(days=2))
+        await stage.settled()
+        assert actors.times("sync_account") == syncs
+        assert actors.times("keep_up_account") == 0, "a paused account has no watch"
+
+
+async def test_s30_upkeep_that_fails_is_tried_again_until_it_is_done(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    start = await temporal_env.get_current_time()
+    away = active(failed_step=True, reason="Google does not answer at the moment")
+    actors.will("keep_up_account", away, away, away, active(upkeep_at=start + timedelta(days=1)))
+    async with on_stage(temporal_env, actors, in_state("active", upkeep_at=start)) as stage:
+        await temporal_env.sleep(timedelta(minutes=5))
+        await stage.played("keep_up_account", 4)
+        await temporal_env.sleep(timedelta(hours=20))
+        await stage.settled()
+        assert actors.times("keep_up_account") == 4
+        assert actors.times("prove_account") == 0
+
+
+@pytest.mark.parametrize("unfinished", [{"failed_step": True, "more": True}, {"more": True}])
+async def test_s30_a_proof_that_the_upkeep_could_not_end_goes_on_at_once(
+    temporal_env: WorkflowEnvironment, actors: Actors, unfinished: dict[str, bool]
+) -> None:
+    start = await temporal_env.get_current_time()
+    actors.will("keep_up_account", active(upkeep_at=start + timedelta(days=1), repaired=500, **unfinished))
+    actors.will("prove_account", active(repaired=700, more=True), active(repaired=900))
+    async with on_stage(temporal_env, actors, in_state("active", upkeep_at=start)) as stage:
+        await temporal_env.sleep(timedelta(minutes=1))
+        await stage.played("prove_account", 2)
+        await stage.settled()
+        assert actors.times("keep_up_account") == 1
+        rounds = [value for name, value in actors.played if name == "prove_account"]
+        assert [(one.full, one.repaired) for one in rounds] == [(True, 500), (True, 700)]
+
+
+@pytest.mark.parametrize("busy_with", ["a gap", "a catch-up"])
+async def test_s30_a_proof_that_is_asked_for_waits_for_no_catch_up(
+    temporal_env: WorkflowEnvironment, actors: Actors, busy_with: str
+) -> None:
+    gap = Gap(since=datetime(2026, 1, 1, tzinfo=UTC), cursor=100)
+    step = "fill_gap" if busy_with == "a gap" else "sync_account"
+    actors.will(step, active(more=True, gap=gap if step == "fill_gap" else None))
+    actors.will("prove_account", active(more=True), active())
+    actors.held[step] = asyncio.Event()
+    memory = in_state("active", **({"gap": gap} if step == "fill_gap" else {"more": True}))
+    async with on_stage(temporal_env, actors, memory) as stage:
+        await stage.played(step)
+        await stage.handle.signal(AccountWorkflow.sync_now)
+        actors.held[step].set()
+        await stage.played("prove_account")
+        steps = [name for name, _ in actors.played]
+        assert steps[:2] == [step, "prove_account"]
+        assert actors.last("prove_account").look_only
+        actors.will(step, active())
+        await stage.played("prove_account", 2)
+        last = actors.last("prove_account")
+        assert (last.look_only, last.full) == (False, True)
 
 
 async def test_continue_as_new_loses_no_signal(temporal_env: WorkflowEnvironment, actors: Actors) -> None:
