@@ -47,13 +47,15 @@ class Filing:
         with self._database.session() as session:
             row = session.get_one(InboundMail, inbound_id, with_for_update=True)
             if row.purpose == Purpose.CAMPAIGN_RETURN:
-                filing.file_return(session, row, mail)
+                filing.file_return(session, row, bare, attachments, self._auto_bcc_domain)
             else:
                 filing.file_auto_bcc(session, row, bare, attachments, self._auto_bcc_domain)
             log.info("inbound_filed", inbound=inbound_id, purpose=row.purpose, outcome=row.outcome)
 
     def _store(self, inbound: InboundMail, mail: Mail) -> list[StoredAttachment]:
-        if inbound.location_id is None or inbound.purpose == Purpose.CAMPAIGN_RETURN:
+        if inbound.location_id is None:
+            return []
+        if inbound.purpose == Purpose.CAMPAIGN_RETURN and not filing.is_automatic_answer(mail):
             return []
         location_id = inbound.location_id
         kept = fitting([one.size for one in mail.attachments])

@@ -14,7 +14,7 @@ from crm.facts import load_location_world
 from crm.headline import Headline
 from crm.keeping import Item, Keeper, locks_of
 from crm.world import author_key, people
-from mail import bounce
+from mail import bounce, classify
 from mail.bounce import Bounce
 from mail.message import Address, Mail
 from models import Campaign, CampaignRecipient, InboundMail, Message, User
@@ -63,21 +63,66 @@ def _with_auto_bcc(mail: Mail, address: str, domain: str) -> Mail:
     return replace(mail, bcc=(*mail.bcc, Address("", address)))
 
 
-def file_return(session: Session, inbound: InboundMail, mail: Mail) -> None:
-    """A notice that came to a return address of ours: mark the recipient, and the mail that it is about (S20)."""
+def file_return(
+    session: Session,
+    inbound: InboundMail,
+    mail: Mail,
+    attachments: Sequence[StoredAttachment] = (),
+    auto_bcc_domain: str = "",
+) -> None:
+    """What came to a return address of ours: a notice marks the recipient, and the mail that it is about (S20).
+
+    An automatic answer is filed with what it answers, and is no reply.
+    """
     if inbound.filed_at is not None:
         return
     inbound.filed_at = now()
     notice = bounce.read(mail)
-    if notice is None:
-        inbound.outcome = "no notice of a mail server"
-    elif (message := _message_of(session, inbound.return_token)) is None:
+    if (message := _message_of(session, inbound.return_token)) is None:
         inbound.outcome = "about no mail of ours"
+    elif notice is None and is_automatic_answer(mail):
+        _file_answer(session, inbound, message, mail, attachments, auto_bcc_domain)
+    elif notice is None:
+        inbound.outcome = "no notice of a mail server"
     else:
         inbound.message_id, inbound.outcome = message.id, "delayed" if notice.delayed else "bounced"
         notices.came_back(session, message, notice, inbound.received_at)
         _mark_recipient(session, inbound.return_token, notice)
     session.add(inbound)
+
+
+def is_automatic_answer(mail: Mail) -> bool:
+    """Is it one that is kept, where it came to a return address?"""
+    return classify.kind(mail) == "auto_reply"
+
+
+def _file_answer(
+    session: Session,
+    inbound: InboundMail,
+    message: Message,
+    mail: Mail,
+    attachments: Sequence[StoredAttachment],
+    auto_bcc_domain: str,
+) -> None:
+    if (
+        message.message_id_header is not None
+    ):  # the address that it came to says so, whatever its header names
+        mail = replace(mail, in_reply_to=(message.message_id_header, *mail.in_reply_to))
+    headline = Headline(
+        gmail_id=inbound.id,
+        gmail_thread_id="",
+        label_ids=frozenset(),
+        internal_date=inbound.received_at,
+        size_estimate=inbound.size,
+        mail=mail,
+    )
+    item = Item(headline, mail, inbound.blob, attachments)
+    identity.lock_keys(session, message.location_id, locks_of([item], auto_bcc_domain))
+    own = (message.from_email,) if message.from_email else ()
+    world = load_location_world(session, message.location_id, [headline], auto_bcc_domain, own=own)
+    verdict = policy.decide(headline, world, mail)
+    (filed,) = Keeper(session, message.location_id, world, None).keep([(item, verdict)])
+    inbound.message_id, inbound.outcome = filed.message_id, f"{verdict.rule}: {verdict.detail}"
 
 
 def _message_of(session: Session, token: str | None) -> Message | None:

@@ -10,7 +10,7 @@ import structlog
 from aiosmtpd.smtp import Envelope, Session
 
 from inbound.authentication import UNKNOWN, Authentication, Verdict, authenticate, is_among, networks_of
-from inbound.author import HeadTooLarge, author_of
+from inbound.author import HeadTooLarge, author_of, is_automatic_answer
 from inbound.connection import Connection
 from inbound.rates import PerMinute, peer_of
 from inbound.safekeeping import Mailbox, NotSafe, Purpose, Safekeeping
@@ -35,7 +35,7 @@ REPLACED = "550 5.1.6 This address was replaced by its owner; the new one is on 
 NOT_YOURS = "550 5.7.1 Only the owner of this address and colleagues may file mail with it"
 NO_AUTHOR = "550 5.6.0 The mail must have one From line, with one address"
 FORGED = "550 5.7.26 The sender cannot be authenticated: neither SPF nor DKIM speaks for the domain in From"
-ONLY_NOTICES = "550 5.7.1 This address takes notices of mail servers only"
+ONLY_NOTICES = "550 5.7.1 This address takes notices of mail servers and automatic answers only"
 TOO_MANY = "450 4.7.1 Too many mails in a minute; please try again"
 TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients"
 HEAD_TOO_LARGE = "552 5.3.4 The header of this mail is too large"
@@ -80,8 +80,6 @@ class Handler:
             return UNKNOWN_ADDRESS
         if mailbox.purpose is Purpose.RETIRED:
             return REPLACED
-        if mailbox.purpose is Purpose.CAMPAIGN_RETURN and envelope.mail_from not in NULL_SENDER:
-            return ONLY_NOTICES
         envelope.rcpt_tos.append(address)
         _mailboxes(envelope).append(mailbox)
         return "250 2.1.5 OK"
@@ -94,6 +92,11 @@ class Handler:
         ours = [mailbox for mailbox in mailboxes if mailbox.purpose is Purpose.AUTO_BCC]
         authentication: Authentication | None = None
         try:
+            returned = len(ours) < len(mailboxes)
+            # Out-of-office assistants answer to the return path (RFC 3834), some of them with a sender.
+            has_sender = returned and envelope.mail_from not in NULL_SENDER
+            if has_sender and not await asyncio.to_thread(is_automatic_answer, content):
+                return ONLY_NOTICES
             if ours:
                 author = await asyncio.to_thread(author_of, content)
                 if author is None:

@@ -334,3 +334,23 @@ def dsn(recipient: str) -> bytes:
         ],
         text=f"<{recipient}>: 550 5.1.1 user unknown",
     )
+
+
+@pytest.mark.parametrize("answers", [(), ("<something@lead.example>",)])
+def test_s20_an_out_of_office_answer_to_the_return_path_is_filed_and_is_no_reply(
+    counter: Counter, answers: tuple[str, ...]
+) -> None:
+    message_id = counter.queue(kind="workflow")
+    counter.step(message_id)
+    away = raw_mail(
+        "lea@lead.example",
+        ["ann@acme.example"],
+        subject="Automatic reply: Offer",
+        answers=answers,
+        headers=[("Auto-Submitted", "auto-replied")],
+        text="I am away until Monday.",
+    )
+    row = returned(counter, message_id, away)
+    filed, ours = counter.message(str(row.message_id)), counter.message(message_id)
+    assert (filed.kind, filed.direction, filed.thread_id) == ("auto_reply", "inbound", ours.thread_id)
+    assert (ours.status, ours.replied_at) == (MessageStatus.SENT, None)

@@ -15,7 +15,7 @@ import pytest
 from sqlmodel import func, select
 
 from crm import users
-from models import Contact, InboundMail, Message, Participant, User
+from models import Attachment, Contact, InboundMail, Message, Participant, User
 from tests.inbound.listening import DOMAIN, Door, mail, open_door
 
 pytestmark = pytest.mark.servers
@@ -138,11 +138,29 @@ def test_return_addresses_take_notices_from_a_null_sender_only(door: Door) -> No
     notice.set_content(
         f"This is the mail system.\n\n<{LEAD}>: host mx.example said: 550 5.1.1 <{LEAD}>: no such user\n"
     )
+    assert door.give(notice, returned, sender=LEAD)[0] == 550
     assert door.give(notice, returned, sender="")[0] == 250
     door.file_all()
     with door.database.session() as session:
         bounced = session.get_one(Message, message.id)
     assert (bounced.status, bounced.bounce_permanent) == ("bounced", True)
+
+
+def test_s20_a_return_address_takes_an_automatic_answer_from_any_sender(door: Door) -> None:
+    door.give(mail("ann@acme.example", f"Nora <{LEAD}>"), door.address)
+    door.file_all()
+    with door.database.session() as session:
+        message = session.exec(select(Message)).one()
+        message.stamp, message.status = "stamp-of-ours", "sent"
+    away = mail(LEAD, "ann@acme.example", "Automatic reply: Nice to meet you", Auto_Submitted="auto-replied")
+    away.add_attachment(b"a picture", maintype="image", subtype="png", filename="logo.png")
+    assert door.give(away, f"bounce+STAMP-OF-OURS@{DOMAIN}", sender=LEAD)[0] == 250
+    door.file_all()
+    with door.database.session() as session:
+        answer = session.exec(select(Message).where(Message.kind == "auto_reply")).one()
+        (logo,) = session.exec(select(Attachment).where(Attachment.message_id == answer.id)).all()
+    assert (answer.thread_id, logo.filename) == (message.thread_id, "logo.png")
+    assert door.blobs.get(str(logo.blob)) == b"a picture"
 
 
 def test_starttls_and_the_size_limit_are_told(door: Door) -> None:
