@@ -215,23 +215,23 @@ def _move(session: Session, campaign: Campaign, to: CampaignState, allowed: Sequ
 
 
 def unfinished(session: Session, before: datetime, limit: int = 500) -> list[str]:
-    """Running campaigns of which nothing was heard since: their workflow was never started or was lost."""
-    coming = (
-        select(CampaignRecipient.contact_id)
-        .where(
-            col(CampaignRecipient.campaign_id) == col(Campaign.id),
-            col(CampaignRecipient.state) == S.PENDING,
-            func.coalesce(col(CampaignRecipient.next_try_at), before) <= before,
-        )
-        .exists()
-    )
+    """Campaigns with something to do, of which nothing was heard since: their workflow was lost or never started.
+
+    Somebody is due, or left `sending` by a crash, also of one that was stopped since; or nobody is left and it is to
+    be closed. One whose recipients are all due later only waits.
+    """
+    its = select(CampaignRecipient.contact_id).where(col(CampaignRecipient.campaign_id) == col(Campaign.id))
+    pending = its.where(CampaignRecipient.state == S.PENDING)
+    due = pending.where(func.coalesce(col(CampaignRecipient.next_try_at), before) <= before)
+    goes_on = col(Campaign.state).in_(RUNNING) & (due.exists() | ~pending.exists())
     return list(
         session.exec(
             select(Campaign.id)
             .where(
-                col(Campaign.state).in_(RUNNING),
                 col(Campaign.updated_at) < before,
-                coming | (col(Campaign.state) == CampaignState.QUEUED),
+                goes_on
+                | (col(Campaign.state) == CampaignState.QUEUED)
+                | its.where(CampaignRecipient.state == S.SENDING).exists(),
             )
             .order_by(col(Campaign.id))
             .limit(limit)

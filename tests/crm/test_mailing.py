@@ -190,3 +190,40 @@ def test_a_running_campaign_that_nobody_moves_is_found(news: Mailing) -> None:
     news.state(CampaignState.PAUSED)
     with news.crm.database.session() as session:
         assert news.id not in campaigns.unfinished(session, now() + timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("state", [CampaignState.SENDING, CampaignState.PAUSED, CampaignState.CANCELLED])
+def test_a_campaign_that_lost_its_workflow_amid_a_mail_is_found_until_its_outcome_is_shown(
+    crm: Crm, state: CampaignState
+) -> None:
+    news = Mailing.to_new_contacts(crm)
+    batch = news.open()
+    news.hand_over(batch, news.address(batch))
+    news.state(state)
+    with crm.database.session() as session:
+        assert news.id in campaigns.unfinished(session, now() + timedelta(minutes=1))
+    with crm.database.session() as session:
+        mailing.open_batch(session, news.id)
+    assert news.recipient().state == RecipientState.UNKNOWN
+    with crm.database.session() as session:
+        mailing.close_batch(session, news.id)
+        assert news.id not in campaigns.unfinished(session, now() + timedelta(minutes=1))
+
+
+def test_a_campaign_that_lost_its_workflow_before_it_was_closed_is_found(news: Mailing) -> None:
+    batch = news.open()
+    mail = news.address(batch)
+    news.hand_over(batch, mail)
+    with news.crm.database.session() as session:
+        mailing.sent(session, mail)
+    with news.crm.database.session() as session:
+        assert news.id in campaigns.unfinished(session, now() + timedelta(minutes=1))
+
+
+def test_a_campaign_that_waits_for_servers_that_refused_for_now_is_left_alone(news: Mailing) -> None:
+    batch = news.open()
+    mail = news.address(batch)
+    with news.crm.database.session() as session:
+        mailing.refused_for_now(session, batch, mail, "451 later", timedelta(hours=1))
+    with news.crm.database.session() as session:
+        assert news.id not in campaigns.unfinished(session, now() + timedelta(minutes=1))
