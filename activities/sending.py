@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,7 @@ from gmail.budget import Priority
 from gmail.mailbox import Mailbox
 from gmail.values import Headline
 from mail.parse import parse_headers
-from models import Account
+from models import Account, Message
 from models.columns import now
 from storage.database import Database
 from workflows.values import SendStep
@@ -63,12 +64,21 @@ class Sending:
     def _leave(self, message_id: str, attempt: int) -> Next:
         next_step = self._next(message_id)
         if next_step.way is Way.GMAIL:
-            return self._gmail.leave(message_id, attempt=attempt)
+            return self._and_who_follows(message_id, self._gmail.leave(message_id, attempt=attempt))
         if next_step.way is Way.WITHDRAW:
-            return self._gmail.withdraw(message_id)
+            return self._and_who_follows(message_id, self._gmail.withdraw(message_id))
         if next_step.way is Way.SMTP:
-            return self._smtp.leave(message_id)
+            return self._and_who_follows(message_id, self._smtp.leave(message_id))
         return next_step
+
+    def _and_who_follows(self, message_id: str, after: Next) -> Next:
+        """A message that has ended wakes those that waited for it."""
+        if after.way is not Way.DONE:
+            return after
+        with self._database.session() as session:
+            message = session.get(Message, message_id)
+            wake = leaving.who_follows(session, message, self._limits) if message is not None else []
+        return dataclasses.replace(after, wake=wake)
 
     @activity.defn
     def seed_send_ledger(self, account_id: str) -> int:

@@ -12,7 +12,17 @@ import structlog
 from temporalio import activity
 
 from activities.beating import beating, beating_alongside
-from crm import campaigns, erasure, expiry, inbound_mails, ledger, outbound, read_state, review_views, webhooks
+from crm import (
+    campaigns,
+    erasure,
+    expiry,
+    inbound_mails,
+    ledger,
+    outbound,
+    read_state,
+    review_views,
+    webhooks,
+)
 from models.columns import now
 from storage.blobs import Blobs, BlobStoreAway
 from storage.database import Database

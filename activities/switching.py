@@ -66,6 +66,7 @@ class Switching:
                 row.history_id = profile.history_id
             accounts.replace_aliases(session, row, Watching.aliases(aliases))
             before = accounts.swap_active(session, step.user_id, row.id)
+            row.sends_counted_at = None  # what was sent from there meanwhile counts first (S26)
             if before:
                 following.follow_switch(session, before, row)
                 timeline.note(session, before, "switch", f"The user switched to {row.email}")

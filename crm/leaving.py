@@ -7,15 +7,25 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
-from crm import events, following, threads
+from crm import answering, events, following, threads
 from crm.following import give_place_up, may_have_a_draft
-from crm.ledger import Ledger, Limits
+from crm.ledger import Ledger, Limits, postpone
 from crm.outbound import recipients_of, set_status
-from models import Account, Decision, GmailMessage, LedgerEntry, Message, TimelineEntry, User
+from models import (
+    Account,
+    AccountAlias,
+    Decision,
+    GmailMessage,
+    LedgerEntry,
+    Message,
+    Participant,
+    TimelineEntry,
+    User,
+)
 from models.columns import now as clock
-from models.states import AccountState, LedgerState, MessageStatus, Outcome
+from models.states import AccountState, LedgerState, MessageStatus, Outcome, Role
 
 OPEN = frozenset(
     {
@@ -32,6 +42,9 @@ SENDING_STATES = frozenset({AccountState.ACTIVE, AccountState.RECOVERING})
 """Of an account that mail may leave through."""
 WHILE_CONNECTING = timedelta(seconds=5)
 WHILE_COUNTING = timedelta(seconds=1)
+"""At first; where counting takes longer it is looked for less often, and the sweep starts it anew."""
+LONGEST_UNWOKEN = timedelta(minutes=1)
+"""Who waits for another mail is woken by it; should that get lost, it looks by itself."""
 
 
 class Way(StrEnum):
@@ -82,15 +95,29 @@ def next_step(session: Session, message_id: str, limits: Limits) -> Next:
         set_status(session, message, MessageStatus.SCHEDULED)
         message.leaves_at = message.send_at
         return Next(Way.WAIT, message.send_at, "its time to leave")
+    if not may_have_a_draft(message):
+        first = answering.leaves_first(session, message)
+        if first is not None:
+            return _after(session, message, first)
+        answering.name_answered(session, message)
     if message.account_id is None:
         set_status(session, message, MessageStatus.SENDING)
         return Next(Way.SMTP)
     return _through_gmail(session, message, limits)
 
 
+def _after(session: Session, message: Message, first: Message) -> Next:
+    """It answers a mail of ours: that one leaves first, and then wakes it."""
+    give_place_up(session, message)
+    set_status(session, message, MessageStatus.QUEUED, "Leaves after the mail that it answers.")
+    until = max(clock() + LONGEST_UNWOKEN, first.leaves_at or clock())
+    message.leaves_at = until
+    return Next(Way.WAIT, until, "the mail that it answers leaves first")
+
+
 def _given_up(session: Session, message: Message, limits: Limits) -> Next:
     """It has ended; what a discarded one left among the drafts is taken out, or found to have left after all."""
-    followers = _followers(session, message, limits)
+    followers = who_follows(session, message, limits)
     if message.status == MessageStatus.CANCELLED and may_have_a_draft(message):
         account = session.get_one(Account, message.account_id)
         if account.state in SENDING_STATES or account.state == AccountState.PAUSED:
@@ -125,7 +152,9 @@ def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
         message.leaves_at = None
         return Next(Way.WAIT, why="the mailbox needs a new consent")
     if account.sends_counted_at is None:
-        return Next(Way.WAIT, clock() + WHILE_COUNTING, "what the mailbox has sent today is counted")
+        waited = clock() - max(account.state_changed_at, message.created_at)
+        pause = min(max(WHILE_COUNTING, waited / 4), LONGEST_UNWOKEN)
+        return Next(Way.WAIT, clock() + pause, "what the mailbox has sent today is counted")
     ledger = Ledger.of_account(session, account, limits=limits)
     priority = INTERACTIVE_PRIORITY if message.reply_to_message_id else OTHER_PRIORITY
     ledger.enter(message.id, len(recipients_of(session, message.id)), priority=priority)
@@ -134,27 +163,29 @@ def _through_gmail(session: Session, message: Message, limits: Limits) -> Next:
         if message.status != MessageStatus.SENDING:  # else it is tried again, and says why
             set_status(session, message, MessageStatus.SENDING)
             message.leaves_at = clock()
-        return Next(Way.GMAIL)
+        return Next(Way.GMAIL, wake=ledger.tell_estimates() if place.overtook else [])
     if place.leaves_at is None:
         fail(session, message, "It has more recipients than the mailbox may send to in a day.")
-        return Next(Way.DONE)
+        return Next(Way.DONE, wake=who_follows(session, message, limits))
     message.leaves_at = place.leaves_at
     set_status(session, message, MessageStatus.WAITING_FOR_LIMIT, "Waits for Gmail's daily limit.")
-    ledger.tell_estimates()
-    return Next(Way.WAIT, place.leaves_at, "a place within Gmail's daily limit")
+    wake = ledger.tell_estimates()
+    return Next(Way.WAIT, place.leaves_at, "a place within Gmail's daily limit", wake=wake)
 
 
-def _followers(session: Session, message: Message, limits: Limits) -> list[str]:
-    """Those whose place moved forward because this message gave its own up."""
+def who_follows(session: Session, message: Message, limits: Limits) -> list[str]:
+    """Who goes on now that this message has ended: what answers it, and those whose place moved forward."""
+    answers = answering.answers_that_wait(session, message)
     if message.status == MessageStatus.SENT or message.account_id is None:
-        return []
+        return answers
     account = session.get(Account, message.account_id)
     if account is None:
-        return []
+        return answers
     ledger = Ledger.of_account(session, account, limits=limits)
     ledger.release(message.id)
     session.flush()
-    return [message_id for message_id, at in ledger.estimates() if at is not None and at <= clock()]
+    due = [message_id for message_id, at in ledger.estimates() if at is not None and at <= clock()]
+    return list(dict.fromkeys([*answers, *due, *ledger.tell_estimates()]))
 
 
 def fail(session: Session, message: Message, reason: str) -> None:
@@ -180,6 +211,20 @@ def _entry_of(session: Session, message: Message) -> LedgerEntry | None:
     return session.exec(select(LedgerEntry).where(LedgerEntry.message_id == message.id)).first()
 
 
+def _really_from(session: Session, message: Message, account: Account, email: str) -> None:
+    """Gmail sent it from another address than was asked for: the message shows that one."""
+    alias = (
+        session.get(AccountAlias, (account.id, message.from_email.lower())) if message.from_email else None
+    )
+    if alias is not None:
+        alias.verified = False  # until Gmail's list is read again
+    message.from_email = email
+    for sender in session.exec(
+        select(Participant).where(Participant.message_id == message.id, Participant.role == Role.FROM)
+    ):
+        sender.email, sender.email_key = email, email.lower()
+
+
 def wait_for_limit(session: Session, message: Message, until: datetime, reason: str) -> None:
     """Gmail says that the limit is reached: the address's whole queue waits until then (S20, S26)."""
     block_sends(session, session.get_one(Account, message.account_id), until)
@@ -200,6 +245,7 @@ def block_sends(session: Session, account: Account, until: datetime) -> None:
                     detail=f"Gmail's sending limit is reached; mail waits until {until:%Y-%m-%d %H:%M} UTC.",
                 )
             )
+    postpone(session, account.email_key, until)
 
 
 def record_sent(
@@ -217,7 +263,7 @@ def record_sent(
     detail = None
     if from_email and message.from_email and from_email.lower() != message.from_email.lower():
         detail = f"Gmail sent it from {from_email}, since {message.from_email} is not verified there."
-        message.from_email = from_email
+        _really_from(session, message, account, from_email)
     if message.status not in (MessageStatus.BOUNCED, MessageStatus.DELAYED):
         set_status(session, message, MessageStatus.SENT, detail)
     message.message_id_header = message_id_header or message.message_id_header
@@ -257,23 +303,3 @@ def record_sent(
         .on_conflict_do_nothing()
     )
     events.emit(session, message.location_id, events.CONVERSATION_UPDATED, message.conversation_id)
-
-
-def gmail_thread_to_answer_in(session: Session, message: Message) -> str | None:
-    """The sending mailbox's thread of what this message answers: thread ids differ by mailbox."""
-    if message.reply_to_message_id is None or message.account_id is None:
-        return None
-    own = session.exec(
-        select(GmailMessage.gmail_thread_id).where(
-            GmailMessage.message_id == message.reply_to_message_id,
-            GmailMessage.account_id == message.account_id,
-        )
-    ).first()
-    if own is not None:
-        return own
-    return session.exec(
-        select(GmailMessage.gmail_thread_id)
-        .join(Message, col(Message.id) == col(GmailMessage.message_id))
-        .where(Message.thread_id == message.thread_id, GmailMessage.account_id == message.account_id)
-        .order_by(col(GmailMessage.internal_date).desc())
-    ).first()

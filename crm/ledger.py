@@ -15,11 +15,14 @@ from sqlalchemy import func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
+from crm import events
 from models import Account, LedgerEntry, Location, Message
 from models.columns import now as clock
 from models.ids import new_id
-from models.states import LedgerState, MessageStatus
+from models.states import AccountState, LedgerState, MessageStatus
 
+NOTICEABLE = timedelta(minutes=1)
+"""An estimate that moves by less wakes nobody."""
 CONSUMER_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
 
@@ -86,6 +89,8 @@ class Place:
     granted: bool
     leaves_at: datetime | None
     """None where the mail alone is over the limit and can never leave."""
+    overtook: bool = False
+    """Others wait, and leave later now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +158,13 @@ class Ledger:
             raise LookupError(f"message {message_id} is not in the send queue")
         if mine.state in (LedgerState.RESERVED, LedgerState.USED):
             return Place(True, self._now)
-        for entry_id, leaves_at in self._schedule():
+        times = self._schedule()
+        for entry_id, leaves_at in times:
             if entry_id != mine.id:
                 continue
             if leaves_at is not None and leaves_at <= self._now:
                 mine.state, mine.at = LedgerState.RESERVED, self._now
-                return Place(True, self._now)
+                return Place(True, self._now, overtook=len(times) > 1)
             return Place(False, leaves_at)
         raise LookupError(f"message {message_id} does not wait in the queue of its address")
 
@@ -207,21 +213,33 @@ class Ledger:
         )
         return [(by_entry[i] or "", at) for i, at in self._schedule() if by_entry.get(i)]
 
-    def tell_estimates(self) -> None:
-        """Write into every mail that waits when it leaves.
+    def tell_estimates(self) -> list[str]:
+        """Write into every mail that waits when it leaves, and tell the listeners where that moved noticeably.
 
         A mail that another transaction holds is passed over: that one asks for a place, or gives it up, itself.
+
+        Returns:
+            Ids of those that may leave earlier than they were told: they wait until then unless somebody wakes them.
         """
         leaves_at = {message_id: at for message_id, at in self.estimates() if at is not None}
         if not leaves_at:
-            return
+            return []
         waiting = self._session.exec(
             select(Message)
             .where(col(Message.id).in_(list(leaves_at)), Message.status == MessageStatus.WAITING_FOR_LIMIT)
+            .order_by(col(Message.id))
             .with_for_update(skip_locked=True)
         )
+        earlier = []
         for message in waiting:
-            message.leaves_at = leaves_at[message.id]
+            before, at = message.leaves_at, leaves_at[message.id]
+            moved = at - before if before is not None else None
+            message.leaves_at = at
+            if moved is None or abs(moved) >= NOTICEABLE:
+                events.emit(self._session, message.location_id, events.MESSAGE_UPDATED, message.id)
+            if moved is None or moved <= -NOTICEABLE or (moved < timedelta(0) and at <= self._now):
+                earlier.append(message.id)
+        return earlier
 
     def _lock(self) -> None:
         self._session.execute(
@@ -321,3 +339,40 @@ def count_sent(session: Session, email_key: str, mails: Sequence[SentMail]) -> i
         rows,
     )
     return len(counted.all())
+
+
+def postpone(session: Session, email_key: str, until: datetime) -> None:
+    """Nothing leaves the address until then, and what waits says so."""
+    waiting = session.exec(
+        select(Message)
+        .join(LedgerEntry, col(LedgerEntry.message_id) == col(Message.id))
+        .where(
+            LedgerEntry.email_key == email_key,
+            LedgerEntry.state == LedgerState.WAITING,
+            Message.status == MessageStatus.WAITING_FOR_LIMIT,
+            col(Message.leaves_at) < until,
+        )
+        .order_by(col(Message.id))
+        .with_for_update(of=Message, skip_locked=True)
+    )
+    for message in waiting:
+        message.leaves_at = until
+        events.emit(session, message.location_id, events.MESSAGE_UPDATED, message.id)
+
+
+def uncounted(session: Session) -> list[str]:
+    """Accounts whose mail waits until what they sent in the last 24 h is counted (S26)."""
+    waits = (
+        select(Message.id)
+        .where(col(Message.account_id) == col(Account.id), Message.status == MessageStatus.QUEUED)
+        .exists()
+    )
+    return list(
+        session.exec(
+            select(Account.id).where(
+                col(Account.state).in_([AccountState.ACTIVE, AccountState.RECOVERING]),
+                col(Account.sends_counted_at).is_(None),
+                waits,
+            )
+        )
+    )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from crm import campaigns, events, threads
+from crm import answering, campaigns, events, threads
 from crm.suppressions import DISCARDED
 from models import (
     Account,
@@ -130,7 +130,7 @@ def queue(
         from_email=from_email,
         reply_to_message_id=answered.id if answered else None,
         in_reply_to=[answered.message_id_header] if answered and answered.message_id_header else [],
-        references=_references(answered),
+        references=answering.references_to(answered) if answered else [],
         send_at=leaves_at if leaves_at > at else None,
         leaves_at=leaves_at,
         stamp=secrets.token_urlsafe(18),
@@ -298,6 +298,10 @@ def waiting_of(session: Session, user_id: str) -> list[str]:
     return [*waiting, *left_behind]
 
 
+STARTS_AHEAD = timedelta(minutes=2)
+"""The sweep comes every minute."""
+
+
 def overdue(session: Session, before: datetime, limit: int = 500) -> list[str]:
     """Messages that should have moved by `before`: their workflow was never started or was lost.
 
@@ -311,6 +315,10 @@ def overdue(session: Session, before: datetime, limit: int = 500) -> list[str]:
             MessageStatus.WAITING_FOR_LIMIT,
         ]
     ) & (col(Message.leaves_at) < before)
+    # The workflow of a mail that Gmail took and then refused (S20) has ended: it starts again in time.
+    soon = (col(Message.status) == MessageStatus.WAITING_FOR_LIMIT) & (
+        col(Message.leaves_at) < now() + STARTS_AHEAD
+    )
     to_be_found = (col(Message.status) == MessageStatus.HELD) & col(Message.send_asked_at).is_not(None)
     return list(
         session.exec(
@@ -318,7 +326,7 @@ def overdue(session: Session, before: datetime, limit: int = 500) -> list[str]:
             .where(
                 Message.direction == Direction.OUTBOUND,
                 col(Message.campaign_id).is_(None),
-                to_leave | to_be_found,
+                to_leave | soon | to_be_found,
                 col(Message.updated_at) < before,
             )
             .order_by(col(Message.leaves_at).nulls_last(), col(Message.created_at))
@@ -364,12 +372,6 @@ def _answered(session: Session, location: Location, message_id: str | None) -> M
     if message is None or message.location_id != location.id:
         raise RefusedDraft("`reply_to_message_id` names no message of this location", "/reply_to_message_id")
     return message
-
-
-def _references(answered: Message | None) -> list[str]:
-    if answered is None or not answered.message_id_header:
-        return []
-    return [*answered.references, answered.message_id_header]
 
 
 def _place(

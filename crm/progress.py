@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlmodel import Session, select
 
-from crm import leaving, outbound
+from crm import answering, outbound
 from crm.leaving import OPEN
 from models import Message
 from models.states import MessageStatus
@@ -81,7 +81,7 @@ def _of(session: Session, message: Message) -> Progress:
         send_asked_at=message.send_asked_at,
         sent_gmail_id=message.sent_gmail_id,
         gmail_thread_id=message.gmail_thread_id,
-        answers_in=leaving.gmail_thread_to_answer_in(session, message),
+        answers_in=answering.gmail_thread_to_answer_in(session, message),
     )
 
 
