@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -103,7 +104,10 @@ class Provider:
 
 
 class SmtpConnection:
-    """One connection to a provider, reused for the mails of a batch; STARTTLS wherever it is offered."""
+    """One connection to a provider, reused for many mails; STARTTLS wherever it is offered.
+
+    A password leaves this machine only encrypted.
+    """
 
     def __init__(
         self, provider: Provider, *, timeout_s: float = 30.0, local_hostname: str = "localhost"
@@ -199,27 +203,13 @@ class SmtpConnection:
     def _connected(self) -> smtplib.SMTP:
         if self._smtp is not None and self._is_alive(self._smtp):
             return self._smtp
-        provider = self._provider
         try:
-            smtp: smtplib.SMTP = (
-                smtplib.SMTP_SSL(
-                    provider.host,
-                    provider.port,
-                    timeout=self._timeout_s,
-                    context=_tls(),
-                    local_hostname=self._local_hostname,
-                )
-                if provider.tls
-                else smtplib.SMTP(
-                    provider.host, provider.port, timeout=self._timeout_s, local_hostname=self._local_hostname
-                )
-            )
-            smtp.ehlo_or_helo_if_needed()
-            if not provider.tls and smtp.has_extn("starttls"):
-                smtp.starttls(context=_tls())
-                smtp.ehlo()
-            if provider.username is not None:
-                smtp.login(provider.username, provider.password or "")
+            smtp = self._dial()
+            try:
+                self._log_in(smtp)
+            except BaseException:
+                smtp.close()
+                raise
         except (smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError) as error:
             raise ProviderMisconfigured(
                 f"the SMTP provider {self._where} refused the login: check the location's smtp_provider_url"
@@ -228,6 +218,30 @@ class SmtpConnection:
             raise ProviderUnreachable(f"the SMTP provider {self._where} cannot be reached") from error
         self._smtp, self._used_at = smtp, time.monotonic()
         return smtp
+
+    def _dial(self) -> smtplib.SMTP:
+        host, port = self._provider.host, self._provider.port
+        if not self._provider.tls:
+            return smtplib.SMTP(host, port, timeout=self._timeout_s, local_hostname=self._local_hostname)
+        return smtplib.SMTP_SSL(
+            host, port, timeout=self._timeout_s, context=_tls(), local_hostname=self._local_hostname
+        )
+
+    def _log_in(self, smtp: smtplib.SMTP) -> None:
+        encrypted = self._provider.tls
+        smtp.ehlo_or_helo_if_needed()
+        if not encrypted and smtp.has_extn("starttls"):
+            smtp.starttls(context=_tls())
+            smtp.ehlo()
+            encrypted = True
+        if self._provider.username is None:
+            return
+        if not encrypted and not _stays_here(smtp):
+            raise ProviderMisconfigured(
+                f"the SMTP provider {self._where} offers no encryption, so the password is not sent to it: "
+                "use smtps://, or a port with STARTTLS, in the location's smtp_provider_url"
+            )
+        smtp.login(self._provider.username, self._provider.password or "")
 
     def _is_alive(self, smtp: smtplib.SMTP) -> bool:
         moment = time.monotonic()
@@ -249,6 +263,14 @@ class SmtpConnection:
             self._smtp.rset()
         except (smtplib.SMTPException, OSError):
             self.close()
+
+
+def _stays_here(smtp: smtplib.SMTP) -> bool:
+    """Does the connection never leave this machine?"""
+    if smtp.sock is None:
+        return False
+    host, *_ = smtp.sock.getpeername()
+    return ip_address(str(host).partition("%")[0]).is_loopback
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from delivery import smtp
@@ -11,6 +13,7 @@ from delivery.smtp import (
     ProviderMisconfigured,
     ProviderRefused,
     ProviderUnreachable,
+    RefusedRecipient,
     SmtpConnection,
 )
 from tests.delivery.provider import OK, server
@@ -18,7 +21,7 @@ from tests.delivery.provider import OK, server
 MAIL = b"Subject: Hi\r\n\r\n.dot\r\nbye\r\n"
 
 
-def send(connection: SmtpConnection, told: list[str] | None = None) -> list[tuple[str, str]]:
+def send(connection: SmtpConnection, told: list[str] | None = None) -> list[RefusedRecipient]:
     def before() -> None:
         if told is not None:
             told.append("handed over")
@@ -134,3 +137,29 @@ def test_a_password_is_in_no_text_of_a_provider() -> None:
     assert "s3cret" not in repr(provider)
     with pytest.raises(ProviderMisconfigured):
         Provider.parse("http://mx.example")
+
+
+AUTH = "250-ok\r\n250 AUTH PLAIN"
+
+
+def test_a_password_is_not_sent_unencrypted_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(smtp, "_stays_here", lambda _: False)
+    with server() as it:
+        it.answers["EHLO"], it.before_answer = AUTH, said.append
+        provider = replace(it.provider, username="ann", password="s3cret")
+        with SmtpConnection(provider) as connection, pytest.raises(ProviderMisconfigured) as refused:
+            send(connection)
+    assert "encryption" in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+    assert "AUTH" not in said
+
+
+def test_on_this_machine_a_password_may_go_unencrypted() -> None:
+    said: list[str] = []
+    with server() as it:
+        it.answers |= {"EHLO": AUTH, "AUTH": "235 welcome"}
+        it.before_answer = said.append
+        with SmtpConnection(replace(it.provider, username="ann", password="s3cret")) as connection:
+            assert send(connection) == []
+    assert "AUTH" in said
