@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, func, select
 
-from crm import events, leaving
+from crm import events, leaving, outbound
 from crm.addresses import email_key
 from crm.world import ancestors, author_key
 from mail import authenticity, bounce, classify
@@ -167,6 +167,7 @@ def _outbound(session: Session, message_id: str | None) -> Message | None:
 
 
 def _set(session: Session, message: Message, status: MessageStatus, detail: str) -> None:
+    outbound.note_in_story(session, message, status)
     message.status, message.status_detail, message.updated_at = status, detail, now()
     session.add(message)
     events.emit(session, message.location_id, events.MESSAGE_UPDATED, message.id)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from crm import answering, campaigns, events, threads
+from crm import answering, campaigns, events, threads, timeline
 from crm.suppressions import DISCARDED
 from models import (
     Account,
@@ -165,10 +165,29 @@ def recipients_of(session: Session, message_id: str) -> list[Participant]:
     return sorted(rows, key=lambda p: (Role.TO, Role.CC, Role.BCC).index(Role(p.role)))
 
 
+_STORY = {
+    MessageStatus.WAITING_FOR_LIMIT: "waits for Gmail's daily limit{until}",
+    MessageStatus.HELD: "is held; the mail says why",
+    MessageStatus.FAILED: "was not sent; the mail says why",
+    MessageStatus.DELAYED: "is delayed on its way; the mail says why",
+    MessageStatus.BOUNCED: "came back; the mail says why",
+}
+
+
+def note_in_story(session: Session, message: Message, status: MessageStatus) -> None:
+    """The timeline of the mailbox tells of a mail that does not simply leave (S30), before its status changes."""
+    if message.account_id is None or message.status == status or status not in _STORY:
+        return
+    until = f" until {message.leaves_at:%Y-%m-%d %H:%M} UTC" if message.leaves_at else ""
+    words = _STORY[status].format(until=until)
+    timeline.note(session, message.account_id, "sending", f"Mail {message.id} {words}")
+
+
 def set_status(session: Session, message: Message, status: MessageStatus, detail: str | None = None) -> None:
     """Move an outbound message on, telling the listeners where something changed."""
     if message.status == status and message.status_detail == detail:
         return
+    note_in_story(session, message, status)
     message.status, message.status_detail, message.updated_at = status, detail, now()
     session.add(message)
     events.emit(session, message.location_id, events.MESSAGE_UPDATED, message.id)

@@ -120,6 +120,18 @@ def test_s11_an_answer_is_in_the_thread_of_what_it_answers(ann: Desk) -> None:
     assert ann.message(answer).references == [ann.message(first).message_id_header]
 
 
+def test_s11_a_follow_up_that_was_handed_in_at_once_is_in_the_recipients_thread_too(ann: Desk) -> None:
+    first = ann.queue(title := subject())
+    follow_up = ann.queue(f"Re: {title}", reply_to_message_id=first)
+    assert ann.step(follow_up).kind == "wait"
+    step = ann.step(first)
+    assert (step.kind, step.wake) == ("done", [follow_up])
+    assert ann.settle(follow_up) == MessageStatus.SENT
+    (copy,) = ann.in_sent(f"Re: {title}")
+    assert copy["thread_id"] == ann.message(first).gmail_thread_id
+    assert ann.message(follow_up).in_reply_to == [ann.message(first).message_id_header]
+
+
 def test_s11_a_copy_that_gmail_does_not_show_yet_is_read_back_later(
     ann: Desk, control: GmailControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:

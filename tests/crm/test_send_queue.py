@@ -14,11 +14,12 @@ from crm.keeping import Item, file_page
 from crm.leaving import Next, Way
 from crm.ledger import Limits
 from crm.outbound import OutboundDraft, Recipient
-from models import Account, AccountAlias, Event, LedgerEntry, Message, User
+from models import Account, AccountAlias, Event, LedgerEntry, Message, TimelineEntry, User
 from models.columns import now
 from models.ids import new_id
 from models.states import AccountState, MessageStatus
 from tests.crm.builders import BCC_DOMAIN, Crm, headline, raw_mail
+from tests.crm.test_rules import bounce_of
 
 pytestmark = pytest.mark.servers
 
@@ -252,3 +253,29 @@ def test_s26_counting_is_asked_for_less_often_and_started_by_the_sweep(queue: Qu
     assert timedelta(seconds=50) < until - now() <= timedelta(minutes=1)
     with queue.crm.database.session() as session:
         assert queue.account.id in ledger.uncounted(session)
+
+
+def test_s30_the_timeline_tells_of_mail_that_does_not_simply_leave(queue: Queue) -> None:
+    first, second, third = queue.mail(), queue.mail(), queue.mail()
+    for message_id in (first, second, third):
+        queue.asks(message_id)
+    with queue.crm.database.session() as session:
+        leaving.fail(session, leaving.locked(session, second), "Gmail refused it: bob@elsewhere.example")
+        outbound.set_status(session, leaving.locked(session, third), MessageStatus.HELD, "why")
+    queue.leaves(first)
+    queue.crm.arrive(queue.account, (bounce_of("lea@lead.example", "<one@mail.gmail.com>"), ("INBOX",), "t1"))
+    with queue.crm.database.session() as session:
+        told = session.exec(
+            select(TimelineEntry.detail).where(
+                TimelineEntry.account_id == queue.account.id, TimelineEntry.kind == "sending"
+            )
+        ).all()
+    waits_until = queue.place_taken_at(first) + DAY
+    assert sorted(told) == sorted(
+        [
+            f"Mail {third} waits for Gmail's daily limit until {waits_until:%Y-%m-%d %H:%M} UTC",
+            f"Mail {second} was not sent; the mail says why",
+            f"Mail {third} is held; the mail says why",
+            f"Mail {first} came back; the mail says why",
+        ]
+    )
