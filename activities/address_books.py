@@ -103,14 +103,18 @@ class AddressBooks:
         people = self._mailboxes.people_of(account)
         read = people.connections if source == CONNECTIONS else people.other_contacts
         counts = Counts()
+        wanted: set[str] = set()
         for page in google.all_pages(read, token):
             with self._database.session() as session:
+                wanted.add(address_book.setting(session, account))
                 counts.add(
                     address_book.apply(session, account, source, [_person(one) for one in page.people])
                 )
                 if page.next_page_token is None:
                     sync = address_book.progress(session, account, source)
-                    address_book.was_read(session, sync, page.next_sync_token, full=token is None)
+                    # Where the setting changed on the way, people of earlier pages were taken in by the old one.
+                    next_token = page.next_sync_token if len(wanted) == 1 else None
+                    address_book.was_read(session, sync, next_token, full=token is None)
         return counts
 
     def refresh(self, account_id: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, delete, select, update
 
@@ -17,7 +18,7 @@ from crm import contacts
 from crm.addresses import domain_of, email_key, mailbox_key
 from models import Account, AccountAlias, Contact, ContactsSync, GoogleContact, Location, User
 from models.columns import now
-from models.states import ContactSource, GmailContacts
+from models.states import AccountState, ContactSource, GmailContacts
 
 CONNECTIONS = "connections"
 OTHER_CONTACTS = "other_contacts"
@@ -126,11 +127,37 @@ def was_read(session: Session, sync: ContactsSync, sync_token: str | None, *, fu
 
 def start_anew(session: Session, account: Account, source: str) -> None:
     """The sync token is too old: the next read is a full one."""
-    session.execute(
-        update(ContactsSync)
-        .where(col(ContactsSync.account_id) == account.id, col(ContactsSync.source) == source)
-        .values(sync_token=None)
+    _forget_tokens(session, col(ContactsSync.account_id) == account.id, col(ContactsSync.source) == source)
+
+
+def setting_changed(session: Session, location: Location) -> list[str]:
+    """Another setting says another thing of people who did not change: all are read again (S23).
+
+    Returns:
+        ids of the accounts to read, none where the setting is now off.
+    """
+    collecting = session.exec(
+        select(Account.id).where(
+            Account.location_id == location.id,
+            col(Account.state).in_((AccountState.ACTIVE, AccountState.RECOVERING)),
+        )
+    ).all()
+    _forget_tokens(
+        session,
+        col(ContactsSync.account_id).in_(select(Account.id).where(Account.location_id == location.id)),
     )
+    return list(collecting) if location.gmail_contacts != GmailContacts.OFF else []
+
+
+def setting(session: Session, account: Account) -> str:
+    """What the location wants, unchanged until this transaction ends."""
+    return session.exec(
+        select(Location.gmail_contacts).where(Location.id == account.location_id).with_for_update(read=True)
+    ).one()
+
+
+def _forget_tokens(session: Session, *which: ColumnElement[bool]) -> None:
+    session.execute(update(ContactsSync).where(*which).values(sync_token=None))
 
 
 def _row(account: Account, person: Person, contact: Contact | None) -> dict[str, object]:

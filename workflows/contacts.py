@@ -36,6 +36,8 @@ class ContactsWorkflow:
             self._asked = False
             report = await self._read()
             if not report.going:
+                if self._asked and workflow.patched("asked-meanwhile"):
+                    continue  # the setting was changed while it was being read
                 break
             imported += report.imported
             if report.failed_step:

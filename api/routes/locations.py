@@ -16,7 +16,7 @@ from api.keys import AdminCaller, AnyCaller, Caller
 from api.lists import Listing, Paging
 from api.once import Once
 from api.problems import not_found
-from crm import locations
+from crm import address_book, locations
 from models import Location
 from models.states import GmailContacts, InboundScope
 
@@ -183,6 +183,7 @@ def change(location_id: str, body: LocationChange, caller: AnyCaller, context: C
         location = locations.get(session, location_id)
         if location is None:
             raise not_found("location")
+        contacts_setting = location.gmail_contacts
         for name in given - {"tracking", "smtp_provider_url"}:
             setattr(location, name, getattr(body, name))
         if "tracking" in given:
@@ -201,7 +202,12 @@ def change(location_id: str, body: LocationChange, caller: AnyCaller, context: C
         waiting: list[str] = []
         if given & {"daily_recipient_limit", "smtp_provider_url"}:
             waiting = locations.waiting_messages(session, location_id)
+        to_read: list[str] = []
+        if location.gmail_contacts != contacts_setting:
+            to_read = address_book.setting_changed(session, location)
         answer = LocationView.of(location, context)
+    for account_id in to_read:
+        context.tell_or_leave(context.commands.sync_contacts(account_id), "sync_contacts", account_id)
     for message_id in waiting:
         context.tell_or_leave(context.commands.message_changed(message_id), "message_changed", message_id)
     return answer

@@ -5,7 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlmodel import col, select
 
+from models import Account, ContactsSync
+from models.states import AccountState
+from tests.api.builders import connected_account
 from tests.api.running import ADMIN_KEY, RunningApi, Tenant, created
 
 pytestmark = pytest.mark.servers
@@ -81,6 +85,32 @@ def test_a_user_has_a_private_auto_bcc_address_that_can_be_changed(tenant: Tenan
     assert user["auto_bcc_address"].endswith("@bcc.localhost")
     rotated = tenant.api.post(f"/v1/users/{user['id']}/auto_bcc/rotate").json()
     assert rotated["auto_bcc_address"] != user["auto_bcc_address"]
+
+
+def test_s23_a_changed_contacts_setting_takes_effect_at_once(running: RunningApi, tenant: Tenant) -> None:
+    accounts = {state: connected_account(running, tenant, state=state) for state in AccountState}
+    for account_id in accounts.values():
+        with running.database.session() as session:
+            session.add(ContactsSync(account_id=account_id, source="connections", sync_token="old"))
+    url = f"/v1/locations/{tenant.id}"
+    told = []
+    for setting in ("import", "match", "match", "off", "import"):
+        running.commands.given.clear()
+        assert tenant.api.patch(url, json={"gmail_contacts": setting}).status_code == 200
+        told.append(len(running.commands.named("sync_contacts")))
+        if setting == "import" and len(told) == 1:
+            assert sync_tokens(running, tenant) == {"old"}, "nothing was changed"
+    assert told == [0, 2, 0, 0, 2]
+    asked = {account_id for (account_id,) in running.commands.named("sync_contacts")}
+    assert asked == {accounts[AccountState.ACTIVE], accounts[AccountState.RECOVERING]}
+    assert sync_tokens(running, tenant) == {None}, "people who did not change are read again"
+
+
+def sync_tokens(running: RunningApi, tenant: Tenant) -> set[str | None]:
+    with running.database.session() as session:
+        here = select(Account.id).where(Account.location_id == tenant.id)
+        found = session.exec(select(ContactsSync).where(col(ContactsSync.account_id).in_(here)))
+        return {sync.sync_token for sync in found}
 
 
 def test_an_address_is_one_user_of_a_location_but_may_be_in_another(
