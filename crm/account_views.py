@@ -8,18 +8,23 @@ from datetime import datetime
 from pydantic import BaseModel
 from sqlmodel import Session, col, select
 
+from crm import decisions
 from crm.ledger import Ledger, Limits
 from crm.paging import Page, page_of, position_of
 from models import Account
 
 
 class CompletenessView(BaseModel):
-    """The last proof: how many ids Gmail lists since the connection, and how many we decided on (S30)."""
+    """The last proof: how many ids Gmail lists since the connection, and how many we decided on (S30).
+
+    to_retry: how many could not be read yet, now, and are tried again; they count as decided.
+    """
 
     checked_at: datetime | None
     listed: int | None
     decided: int | None
     missing: int | None
+    to_retry: int
 
 
 class SendsView(BaseModel):
@@ -98,6 +103,7 @@ def _view(session: Session, account: Account, limits: Limits) -> AccountView:
             listed=account.completeness_listed,
             decided=account.completeness_decided,
             missing=account.completeness_missing,
+            to_retry=len(decisions.failed(session, account.id)),
         ),
         sends=SendsView(
             limit=usage.limit, used_24h=usage.used, queued=usage.queued, next_slot_at=usage.next_slot_at

@@ -85,8 +85,8 @@ def status(
         row = await door.account(account)
         complete, sends = row["completeness"], row["sends"]
         proof = (
-            f"{complete['decided']} of {complete['listed']} decided, {complete['missing']} missing; "
-            f"{when(complete['checked_at'])}"
+            f"{complete['decided']} of {complete['listed']} decided ({complete['to_retry']} are tried again), "
+            f"{complete['missing']} missing; {when(complete['checked_at'])}"
             if complete["checked_at"]
             else "not yet"
         )

@@ -147,10 +147,11 @@ class AccountWorkflow:
             await steps.keep_up()
 
     def _proof_goes_first(self) -> bool:
-        """Who asked for it waits for no end of a catch-up (S30: within 60 s)."""
+        """Who asked for it waits for no end of a catch-up that takes more than a round (S30: within 60 s)."""
         memory = self._memory
-        catching_up = memory.state in COLLECTING and (memory.more or memory.gap is not None)
-        return memory.proof_asked and catching_up and workflow.patched("proof-before-catching-up")
+        is_long = memory.more or (memory.gap is not None and memory.gap.rounds > 0)
+        asked = memory.proof_asked and memory.state in COLLECTING
+        return asked and is_long and workflow.patched("proof-before-catching-up")
 
     def _next_due(self) -> datetime | None:
         memory = self._memory

@@ -128,7 +128,9 @@ class Steps:
             account_id=self._account_id, failures=memory.failures, upkeep_at=memory.upkeep_at, gap=gap
         )
         report = await self._take("fill_gap", "Fill a gap", value, policies.catch_up, policies.PAGE_TIMEOUT)
-        if report and not report.failed_step:
+        if report is None or report.failed_step:
+            gap.rounds += 1
+        else:
             memory.gap = report.gap
 
     async def prove(self) -> None:

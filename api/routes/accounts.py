@@ -252,10 +252,14 @@ def _forget_earlier_switches(context: Context, user_id: str) -> None:
 def list_timeline(
     account_id: str, location_id: LocationId, context: ContextOf, paging: Paging
 ) -> Listing[TimelineView]:
-    """Every state change, sync, gap, retry and planned step, newest first (S30)."""
+    """Every state change, sync, gap and retry, newest first, and before them the next planned step (S30).
+
+    Syncs that follow each other within an hour are one entry, as are retries.
+    """
     with context.database.session() as session:
         account = account_of(session, location_id, account_id)
-        return Listing.of(timeline.listing(session, account.id, paging.limit, paging.cursor))
+        plan = timeline.plan(account)
+        return Listing.of(timeline.listing(session, account.id, paging.limit, paging.cursor, plan=plan))
 
 
 @router.get("/v1/accounts/{account_id}/decisions")

@@ -123,6 +123,34 @@ async def quiet_days(env: WorkflowEnvironment, name: str) -> None:
         await _save(name, stage.handle)
 
 
+async def unfinished_work(env: WorkflowEnvironment, name: str) -> None:
+    """Upkeep whose proof goes on, a proof that is asked for in a gap, a switch away with mail from before it."""
+    actors = Actors()
+    start = await env.get_current_time()
+    gap = Gap(since=datetime(2026, 1, 1, tzinfo=UTC), cursor=100, rounds=1)
+    actors.will("keep_up_account", active(upkeep_at=start + timedelta(days=1), failed_step=True, more=True))
+    actors.will("prove_account", active(more=True, repaired=3), active())
+    async with on_stage(env, actors, ACTIVE.model_copy(update={"upkeep_at": start})) as stage:
+        await env.sleep(timedelta(minutes=1))
+        await stage.played("prove_account", 2)
+        actors.held["fill_gap"] = asyncio.Event()
+        actors.will("sync_account", active(gap=gap, cursor=100), active(cursor=120))
+        actors.will("fill_gap", active(gap=gap), active())
+        await stage.handle.signal(AccountWorkflow.gmail_changed, 120)
+        await stage.played("fill_gap")
+        await stage.handle.signal(AccountWorkflow.sync_now)
+        actors.held["fill_gap"].set()
+        await stage.played("prove_account", 3)
+        await stage.settled()
+        paused = Report(state="paused", finishing=True, retry_at=start + timedelta(minutes=5))
+        actors.will("settle_account", paused)
+        actors.will("sync_account", paused, Report(state="paused"))
+        await stage.handle.signal(AccountWorkflow.changed)
+        await env.sleep(timedelta(minutes=10))
+        await stage.settled()
+        await _save(name, stage.handle)
+
+
 async def a_long_life(env: WorkflowEnvironment, name: str) -> None:
     """Pushes in bursts, while a sync is under way, until the account continues as new; the last run is kept."""
     actors = Actors()
@@ -253,6 +281,7 @@ RECORDINGS: dict[str, Callable[[WorkflowEnvironment, str], Awaitable[None]]] = {
     "account_whole_life": a_whole_life,
     "account_quiet_days": quiet_days,
     "account_trouble": trouble,
+    "account_unfinished": unfinished_work,
     "account_continued": a_long_life,
     "switch": a_switch,
     "reconcile": a_walk,

@@ -415,7 +415,7 @@ async def test_s30_a_proof_that_the_upkeep_could_not_end_goes_on_at_once(
 async def test_s30_a_proof_that_is_asked_for_waits_for_no_catch_up(
     temporal_env: WorkflowEnvironment, actors: Actors, busy_with: str
 ) -> None:
-    gap = Gap(since=datetime(2026, 1, 1, tzinfo=UTC), cursor=100)
+    gap = Gap(since=datetime(2026, 1, 1, tzinfo=UTC), cursor=100, rounds=1)
     step = "fill_gap" if busy_with == "a gap" else "sync_account"
     actors.will(step, active(more=True, gap=gap if step == "fill_gap" else None))
     actors.will("prove_account", active(more=True), active())
