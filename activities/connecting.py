@@ -197,7 +197,7 @@ class Connecting:
             reads = account.state in COLLECTS or accounts.unfinished_at(session, account) is not None
             if reads and account.last_synced_at is None and cursor and account.connected_at:
                 # Mail may have come between the consent and this step: it is in no history that we will read.
-                gap = Gap(since=account.connected_at, cursor=cursor)
+                gap = Gap(since=account.connected_at, cursor=cursor, opened_at=now())
             upkeep_at = self._watching.next_upkeep(account) if account.state in COLLECTS else None
             return outcomes.report(
                 session,
