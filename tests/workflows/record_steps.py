@@ -15,14 +15,18 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from tests.workflows.acting import Actors, on_stage
 from worker import WORKFLOWS, workflow_runner
 from workflows import policies
 from workflows.values import (
     AccountInput,
     CampaignInput,
     CampaignStep,
+    ContactsInput,
+    ContactsReport,
     InboundInput,
     MessageInput,
+    Report,
     ReviewInput,
     ReviewLook,
     ReviewLooked,
@@ -218,6 +222,36 @@ async def a_read_mark(env: WorkflowEnvironment, name: str, save: Save) -> None:
         await save(name, handle)
 
 
+async def an_address_book_that_is_wanted_again(env: WorkflowEnvironment, name: str, save: Save) -> None:
+    """Switched on while it was found switched off."""
+    reports = [ContactsReport(going=False), ContactsReport(going=True, imported=3)]
+
+    @activity.defn(name="read_contacts")
+    async def read_contacts(value: ContactsInput) -> ContactsReport:
+        if len(reports) == 2:
+            own_id = activity.info().workflow_id
+            assert own_id is not None
+            await env.client.get_workflow_handle(own_id).signal("sync_now")
+        return reports.pop(0)
+
+    async with workers(env, read_contacts) as queue:
+        handle = await _start(env, queue, "ContactsWorkflow", ContactsInput(account_id="acc_1"))
+        await handle.result()
+        await save(name, handle)
+
+
+async def a_switched_account(env: WorkflowEnvironment, name: str, save: Save) -> None:
+    """A new mailbox that a switch makes the active one."""
+    actors = Actors()
+    actors.will("load_account", Report(state="connecting"))
+    async with on_stage(env, actors) as stage:
+        await stage.handle.signal("changed")
+        await stage.played("wake_contacts")
+        await stage.played("sync_account")
+        await stage.settled()
+        await save(name, stage.handle)
+
+
 RECORDINGS: dict[str, Callable[[WorkflowEnvironment, str, Save], Awaitable[None]]] = {
     "message": a_message,
     "campaign": a_campaign,
@@ -225,6 +259,8 @@ RECORDINGS: dict[str, Callable[[WorkflowEnvironment, str, Save], Awaitable[None]
     "sweep_forgets": a_sweep,
     "review": a_review,
     "read_state": a_read_mark,
+    "contacts_wanted_again": an_address_book_that_is_wanted_again,
+    "account_switched": a_switched_account,
     "file_inbound": one_step(
         "FileInboundWorkflow",
         lambda: answering("file_inbound", str, type(None), AWAY, None),
