@@ -16,7 +16,11 @@ from crm.inbound_mails import AuthenticationView
 from crm.paging import Page, page_of, position_of
 from mail.sanitise import safe_html
 from models import Attachment, GmailMessage, Message, Participant
-from models.states import Direction, MessageStatus, Role
+from models.states import WAITING_STATUSES, Direction, MessageStatus, Role
+
+_NOT_LEFT = frozenset(
+    {*WAITING_STATUSES, MessageStatus.SENDING, MessageStatus.FAILED, MessageStatus.CANCELLED}
+)
 
 
 class AddressView(BaseModel):
@@ -81,7 +85,9 @@ class MessageView(BaseModel):
     subject: str
     text: str | None
     html: str | None
-    sent_at: datetime
+    created_at: datetime
+    sent_at: datetime | None
+    """None of ours that has not left."""
     leaves_at: datetime | None
     message_id_header: str | None
     gmail: list[GmailCopy]
@@ -215,7 +221,8 @@ def _view(
         subject=message.subject,
         text=message.text,
         html=_html(message, files, attachment_root, remote_images),
-        sent_at=message.sent_at,
+        created_at=message.created_at,
+        sent_at=message.sent_at if message.status not in _NOT_LEFT else None,
         leaves_at=message.leaves_at,
         message_id_header=message.message_id_header,
         gmail=[

@@ -59,7 +59,7 @@ def test_s11_a_new_message_to_a_contact_leaves_from_the_users_gmail_after_the_un
     assert (mail["subject"], mail["text"], mail["html"]) == ("Our offer", "Dear Bob,\nhere it is.", None)
     assert mail["from"]["email"] == "ann.writes@gmail.com"
     assert (mail["contact_id"], mail["status"]) == (contact, "scheduled")
-    wait = datetime.fromisoformat(mail["leaves_at"]) - datetime.fromisoformat(mail["sent_at"])
+    wait = datetime.fromisoformat(mail["leaves_at"]) - datetime.fromisoformat(mail["created_at"])
     assert timedelta(seconds=9) < wait < timedelta(seconds=30)
 
 
