@@ -14,6 +14,7 @@ from activities import listing, outcomes
 from activities.beating import beating
 from activities.collecting import Collecting, Counts, NotCollecting
 from activities.mailboxes import Mailboxes
+from activities.relabelling import compare_labels
 from crm import accounts, decisions, timeline
 from gmail.budget import Priority
 from gmail.errors import GoogleError
@@ -62,6 +63,8 @@ class Recovering:
                 while done < len(missing) and (done == 0 or time.monotonic() < until):
                     self._collecting.collect(account, mailbox, missing[done : done + PART], counts)
                     done += PART
+                if done >= len(missing):
+                    compare_labels(self._database, account, mailbox, gap.since + MARGIN)
         except NotCollecting:
             with self._database.session() as session:
                 account = session.get_one(Account, account.id)

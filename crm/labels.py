@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from sqlalchemy import and_, func
 from sqlalchemy import select as plain_select
@@ -56,6 +57,17 @@ def set_deleted(session: Session, account: Account, deleted: Mapping[str, bool])
         execution_options={"synchronize_session": False},
     )
     _tell(session, account, changed)
+
+
+def copies_until(session: Session, account: Account, until: datetime, limit: int) -> list[GmailMessage]:
+    """What a mailbox has of mail that came up to a moment, the newest first."""
+    query = (
+        select(GmailMessage)
+        .where(GmailMessage.account_id == account.id, col(GmailMessage.internal_date) <= until)
+        .order_by(col(GmailMessage.internal_date).desc())
+        .limit(limit)
+    )
+    return list(session.exec(query))
 
 
 # OFFSET 0 and || '': one probe of the primary key per id, also before a young table has statistics (see crm.facts).
