@@ -23,6 +23,14 @@ def settle(world: World) -> None:
             world.wait(partial(at_rest, world, sent), f"{sent.subject} has left, or is shown as not sent")
         if person.active is not None:
             _settle_box(world, person.active)
+        for box in person.boxes:
+            if paused(box):
+                _settle_paused(world, box)
+
+
+def paused(box: Box) -> bool:
+    """It was switched away from, and its grant is good: what came before can still be read."""
+    return bool(box.account_id) and box.alive and not box.collecting
 
 
 def at_rest(world: World, sent: Sent) -> bool:
@@ -47,13 +55,18 @@ def _settle_box(world: World, box: Box) -> None:
     assert shown["missing"] == 0, f"{box}: {shown}"
 
 
+def _settle_paused(world: World, box: Box) -> None:
+    wanted = due(world, box)
+    world.wait(
+        lambda: wanted <= world.tables.decided(box.account_id),
+        f"every mail of {box} that came before the switch is decided",
+    )
+
+
 def due(world: World, box: Box) -> set[str]:
-    """Ids that are in the mailbox and came since it was connected first."""
-    counted = {
-        mail.copies[box].gmail_id
-        for mail in world.spec.mails
-        if box in mail.copies and mail.copies[box].counted
-    }
+    """Ids that are in the mailbox and came since it was connected first; of a paused one, those that were in time."""
+    copies = [mail.copies[box] for mail in world.spec.mails if box in mail.copies]
+    counted = {copy.gmail_id for copy in copies if copy.counted and (copy.in_time or not paused(box))}
     there = {seen["id"] for seen in world.gmail.messages(box.address) if "DRAFT" not in seen["labels"]}
     return counted & there
 

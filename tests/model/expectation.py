@@ -66,6 +66,8 @@ class Copy:
     owner: str | None = None
     thread: Thread | None = None
     left: bool = False
+    in_time: bool = False
+    """It came while its mailbox was the user's active one: a switch that follows does not lose it (S4)."""
     rescued: bool = False
     """Taken out of spam or trash; nobody looks at it again where nothing is collected since."""
 
@@ -123,6 +125,7 @@ class Specification:
         self.mails.append(mail)
         for copy in copies:
             mail.copies[copy.box] = copy
+            copy.in_time = copy.box.collecting
         for copy in mail.copies.values():
             self.judge(mail, copy)
         for copy in mail.copies.values():

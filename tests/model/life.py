@@ -333,6 +333,7 @@ class Life:
             mail = self.world.mail(contact, [box.address])
             for copy in mail.copies.values():
                 copy.answer, copy.rule = Answer.MAYBE, "S4 while the mailboxes change places"
+                copy.in_time = False
             self._tell(f"{mail.number}: {contact} writes to {box} meanwhile")
 
     def user_asks_to_sync(self) -> str | None:
