@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select, tuple_
 
-from crm import inbound_mails
+from crm import inbound_mails, outbound
 from crm.inbound_mails import AuthenticationView
 from crm.paging import Page, page_of, position_of
 from mail.sanitise import safe_html
@@ -77,6 +77,9 @@ class MessageView(BaseModel):
     read: bool
     status: str
     status_detail: str | None
+    next_action: str | None
+    """What a mail of ours does next; `leaves_at` says when."""
+    cancellable: bool
     from_: AddressView | None = Field(alias="from")
     to: list[AddressView]
     cc: list[AddressView]
@@ -213,6 +216,8 @@ def _view(
         read=is_read(message, copies),
         status=message.status,
         status_detail=message.status_detail,
+        next_action=outbound.next_action(message),
+        cancellable=outbound.is_cancellable(message),
         from_=next(iter(people.get(Role.FROM, ())), None),
         to=people.get(Role.TO, []),
         cc=people.get(Role.CC, []),

@@ -204,7 +204,6 @@ CANCELLABLE = frozenset(
         MessageStatus.SCHEDULED,
         MessageStatus.HELD,
         MessageStatus.SENDING,
-        MessageStatus.CANCELLED,
     }
 )
 """As long as it was not asked to be sent."""
@@ -217,13 +216,36 @@ def cancel(session: Session, message_id: str) -> Message:
         TooLate: it has left, may have, or leaves with a campaign.
     """
     message = _locked(session, message_id)
-    if message.campaign_id is not None and message.status != MessageStatus.CANCELLED:
+    if message.status == MessageStatus.CANCELLED:
+        return message
+    if message.campaign_id is not None:
+def is_cancellable(message: Message) -> bool:
+    """Whether it has certainly not left, for anybody, and may be told not to."""
+    untouched = message.campaign_id is None and message.send_asked_at is None and not message.untaken
+    return untouched and message.status in CANCELLABLE
+
+
+_NEXT = {
+    MessageStatus.QUEUED: "Leaves by itself",
+    MessageStatus.SCHEDULED: "Leaves at its time",
+    MessageStatus.WAITING_FOR_LIMIT: "Leaves when the daily limit allows",
+    MessageStatus.SENDING: "Leaves by itself",
+}
+
+
+def next_action(message: Message) -> str | None:
+    """What a mail of ours does next, in words; `leaves_at` says when. None where nothing follows."""
+    if message.status != MessageStatus.HELD:
+        return _NEXT.get(MessageStatus(message.status))
+    if message.send_asked_at is not None and message.account_id is not None:
+        return "Looked for in Gmail, or decided on by a person"
+    return "Waits for a person to decide"
+
+
         raise TooLate("the message leaves with its campaign: cancel that one")
     if message.untaken:
         raise TooLate("the message can no longer be cancelled: it has left for some of its recipients")
-    if message.status not in CANCELLABLE or (
-        message.send_asked_at is not None and message.status != MessageStatus.CANCELLED
-    ):
+    if not is_cancellable(message):
         raise TooLate(f"the message can no longer be cancelled: it is {message.status}")
     set_status(session, message, MessageStatus.CANCELLED)
     _free_place(session, message)

@@ -124,7 +124,6 @@ KINDS = {
 }
 
 SOON = timedelta(seconds=45)
-CANCELLABLE = frozenset({"queued", "waiting_for_limit", "scheduled"})
 
 
 def state_words(account: AccountView) -> StateWords:

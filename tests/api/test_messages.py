@@ -297,7 +297,9 @@ def test_a_mail_is_cancelled_until_it_has_left(running: RunningApi, tenant: Tena
     body = {"user_id": user["id"], "to": ["bob@client.example"], "send_at": "2100-01-01T00:00:00Z"}
     queued = tenant.api.post("/v1/messages", json=body).json()
     assert (queued["status"], queued["leaves_at"]) == ("scheduled", "2100-01-01T00:00:00Z")
-    assert tenant.api.get(f"/v1/messages/{queued['id']}").json()["sent_at"] is None, "it has not left"
+    shown = tenant.api.get(f"/v1/messages/{queued['id']}").json()
+    assert shown["sent_at"] is None, "it has not left"
+    assert (shown["next_action"], shown["cancellable"]) == ("Leaves at its time", True)
     url = f"/v1/messages/{queued['id']}/cancel"
     assert tenant.api.post(url).json()["status"] == "cancelled"
     assert running.commands.named("message_changed") == [(queued["id"],)]
