@@ -29,6 +29,8 @@ NOT_READ = "What came before the switch could not be read; it is when the user s
 FINISHING = "Read what came before the switch"
 PACED = "Goes on as fast as Gmail's limit per minute allows"
 LIMITED = "Gmail's limit is reached: goes on by itself"
+BREATH = timedelta(seconds=2)
+"""Between two looks for what came before a switch: other steps have their turn."""
 NO_HINT_S = 30.0
 """After a throttle that names no time, where nobody counts how often it came."""
 SHORT_WAITS_S = (0.3, 1.0)
@@ -80,8 +82,9 @@ def patiently(call: Callable[[], T]) -> T:
 def report(session: Session, account: Account, **more: Any) -> Report:
     """Where the account stands, as its row says it."""
     if account.state == AccountState.PAUSED:
-        retry_at = accounts.unfinished_at(session, account)
-        more = {"finishing": retry_at is not None, **more}
+        left = None if account.disconnect_asked_at else accounts.unfinished_at(session, account)
+        retry_at = max(left, now() + BREATH) if left else None
+        more = {"finishing": left is not None, **more}
     else:
         retry_at = session.exec(
             select(func.min(col(Decision.next_try_at))).where(

@@ -51,7 +51,7 @@ class Recovering:
             if not accounts.collects(session, account):
                 return outcomes.report(session, account)
             if account.disconnect_asked_at is not None:
-                return outcomes.report(session, account, gap=gap)
+                return outcomes.report(session, account, failed_step=True)
         mailbox = self._mailboxes.of(account, Priority.CATCH_UP)
         counts = Counts()
         until = time.monotonic() + ROUND_S

@@ -128,8 +128,10 @@ def unfinished_at(session: Session, account: Account) -> datetime | None:
     The pause stops what comes from its beginning on. What came before still syncs: it may not have been read yet, be
     on its way through Gmail, or have failed and be due again.
     """
-    if account.state != S.PAUSED or account.refresh_token_encrypted is None or account.connected_at is None:
+    if account.state != S.PAUSED or account.refresh_token_encrypted is None:
         return None
+    if account.connected_at is None or account.history_id is None:
+        return None  # never reached
     began = min((pause.started_at for pause in _open_pauses(session, account.id)), default=None)
     if began is None or account.connected_at >= began:
         return None

@@ -81,6 +81,8 @@ def test_s4_a_gap_that_was_open_at_a_switch_is_filled(room: Mailroom) -> None:
     switched_away(room, old)
     report = room.sync(old.id)
     assert report.gap is not None
+    assert report.retry_at is not None
+    assert report.retry_at > now(), "filling the gap has its turn"
     room.recovering.fill(GapInput(account_id=old.id, gap=report.gap))
     assert decided(room, old.id, before) == ("synced", "S7")
     assert room.account(old.id).state == "paused"
@@ -113,6 +115,17 @@ def test_s4_a_dead_grant_ends_the_reading_and_says_so(room: Mailroom) -> None:
     room.grant(old.user_id, old.email)
     room.connecting.connect(AccountInput(account_id=old.id))
     room.sync_to_the_end(old.id)
+    assert decided(room, old.id, before) == ("synced", "S7")
+
+
+def test_s5_a_paused_mailbox_that_is_to_be_disconnected_begins_no_more_looks(room: Mailroom) -> None:
+    old = room.connected()
+    before = deliver(room, room.contact(old.location_id), old.email, "Before")
+    switched_away(room, old)
+    room.ask_to_disconnect(old.id)
+    report = room.sync(old.id)
+    assert (report.finishing, report.retry_at) == (False, None)
+    room.connecting.disconnect(AccountInput(account_id=old.id))
     assert decided(room, old.id, before) == ("synced", "S7")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from devstack.story import LocationInStory, Refused, Story, UserInStory, eventually, unique
-from tests.scenarios.accounts import lead, reauthorize, subjects
+from tests.scenarios.accounts import first_sync, lead, new_mailbox, reauthorize, subjects, switched
 
 pytestmark = pytest.mark.servers
 
@@ -77,6 +77,33 @@ def test_s5_disconnect_forgets_and_reconnecting_fills_no_gap(
     assert subjects(lea) == ["Back again", "Kept"]
     decision = ann.decision(away)
     assert (decision["outcome"], decision["rule"]) == ("skipped", "S5")
+
+
+@pytest.mark.parametrize("history", ["is there", "has expired"])
+@pytest.mark.parametrize("end", ["a switch", "a disconnect"])
+def test_s4_s5_what_came_before_the_end_syncs_though_no_push_told_of_it(
+    story: Story, acme: LocationInStory, ann: UserInStory, end: str, history: str
+) -> None:
+    lea = lead(acme)
+    first_sync(ann)
+    mailbox, first = ann.mailbox, ann.account_id
+    story.gmail.behaviour(push_lose_rate=1.0)
+    try:
+        (gmail_id,) = story.mail_from(lea.email, mailbox, "Just before").values()
+        if history == "has expired":
+            story.gmail.expire_history(mailbox)
+        if end == "a switch":
+            switched(ann, new_mailbox(story))
+        else:
+            ann.api.post(f"/v1/accounts/{first}/disconnect")
+        ann.wait_for_state("paused" if end == "a switch" else "disconnected", first)
+        lea.message("Just before")
+    finally:
+        story.gmail.reset_behaviour()
+    assert ann.decision(gmail_id, first)["outcome"] == "synced"
+    if (end, history) == ("a switch", "is there"):
+        back = "Switch to it at any time"
+        eventually(lambda: ann.account(first)["next_action"] == back, "nothing from before is left to read")
 
 
 def test_s5_disconnect_holds_queued_mail(acme: LocationInStory, ann: UserInStory) -> None:
