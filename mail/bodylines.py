@@ -9,7 +9,7 @@ from functools import lru_cache
 from mail.replylines import DASHES
 
 _FIRST = DASHES | frozenset("|&\ufeff0123456789")
-_LAST = frozenset(":：-–—…*_>])=\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
+_LAST = frozenset(":：՝៖-–—…*_>])=\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
 
 
 @dataclass(frozen=True, slots=True)

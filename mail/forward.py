@@ -33,9 +33,11 @@ from mail.replymarks import MAX_LOOKED
 MAX_LINES = 3000
 """Lines of a body in which the first splitter is looked for."""
 MAX_TEXT = 300_000
+MAX_QUOTE_LINES = 2
+"""Lines of a quote that may introduce it: "Message du 03/06/24", then the header block."""
 
 _PREFIX = re.compile(
-    r"^\s*(?:\[[^\]]{1,40}\]\s*)?([^\s:：\[\]()]{1,20}(?: [^\s:：\[\]()]{1,12}){0,2}?)(?:\[\d{1,3}\]"
+    r"^\s*(?:\[[^\]]{1,40}\]\s*)?\[?([^\s:：\[\]()]{1,20}(?: [^\s:：\[\]()]{1,12}){0,2}?)(?:\[\d{1,3}\]"
     r"|\(\d{1,3}\))?\s?[:：]"
 )
 _NAMED = re.compile(
@@ -51,6 +53,7 @@ _DASHES_AND_LABEL = re.compile(
 _MARKER_STARTS = frozenset(" \t>-_=*~#+–—\ufeff")
 _MARKER_ENDS = frozenset(" \t:：*\u202c\u200e")
 _MARKER_LAST = frozenset(":：*\u202c\u200e")
+_MAIL_FILES = (".eml", ".msg")
 _FINNISH = frozenset({"lähettäjä", "lähettäjät"})
 
 
@@ -86,7 +89,7 @@ def _reads_as_forward(mail: Mail) -> bool:
     lines = _lines(text)
     first = _first_splitter(lines)
     if first.kind == "marker":
-        return True
+        return forwards or first.block is not None or _names_someone(lines, first.at) or bool(mail.embedded)
     if first.kind == "titled":
         return forwards or prefix is None
     if first.kind == "block":
@@ -100,12 +103,19 @@ def _reads_as_forward(mail: Mail) -> bool:
         return prefix is None or forwards
     if not forwards or prefix in AMBIGUOUS_FORWARD_PREFIXES:
         return False
+    if any(attachment.filename.lower().endswith(_MAIL_FILES) for attachment in mail.attachments):
+        return True
     # Without a header block the subject must do: where there is text, something in it must look quoted.
     return (
         not any(lines)
         or any(is_quoted(line) or is_rule(line) or dashed_phrase(line) for line in lines)
         or "<blockquote" in (mail.html or "")
     )
+
+
+def _names_someone(lines: list[str], at: int) -> bool:
+    """Does an address stand in or right below a marker? Without one it is only talked about."""
+    return any("@" in line for line in lines[at : at + 6])
 
 
 def _is_report_or_digest(mail: Mail) -> bool:
@@ -189,18 +199,18 @@ class _Splitter:
 
 
 def _first_splitter(lines: list[str]) -> _Splitter:
-    in_quote = False
+    in_quote = 0
     looked = 0
     for at, line in enumerate(lines):
         if not line or line.isspace():
             continue
         if not is_telling(line):
-            in_quote = False
+            in_quote = 0
             continue
         quoted = is_quoted(line)
-        if quoted and in_quote:
+        in_quote = in_quote + 1 if quoted else 0
+        if in_quote > MAX_QUOTE_LINES:
             continue
-        in_quote = quoted
         opened = splitter(lines, at)
         if opened == "forward":
             return _Splitter("marker", at, block_below(lines, at))

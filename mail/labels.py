@@ -43,6 +43,7 @@ _ROLES: dict[Role, frozenset[str]] = {
     "from": _table(
         "šalje|expeditorul|送信元|wysłane przez|afsendt af|lähettää|enviado por|envoyé par|inviato da",
         "gesendet von",
+        "від кого|daripada",
         "from|von|de|da|van|från|fra|lähettäjä|od|feladó|expéditeur|remitente|remetente|mittente|afzender",
         "avsändare",
         "afsender|avsender|от|від|от кого|отправитель|відправник|от кого|ад|kimden|gönderen|από|αποστολέας",
@@ -55,7 +56,7 @@ _ROLES: dict[Role, frozenset[str]] = {
     ),
     "date": _table(
         "message du|dată|дата та час|відправлено|gönderilen|gönderildiği tarih|日付|dated|sent on",
-        "date sent|received",
+        "date sent|received|enviada|изпратено на|отправлено на|отправлена|wysłane|data wysłania",
         "date|sent|sent at|datum|gesendet|gesendet am|enviado|enviado el|enviada em|enviado em|fecha|data",
         "envoyé|envoyé le|inviato",
         "verzonden|verzonden op|skickat|sendt|sendt den|lähetetty|dato|wysłano|data wysłania|odesláno",
@@ -97,7 +98,7 @@ _ROLES: dict[Role, frozenset[str]] = {
         "тема|тэма|предмет|относно|konu|θέμα|主题|主旨|主題|件名|題名|제목|الموضوع|נושא|موضوع|विषय|เรื่อง",
         "หัวเรื่อง",
         "chủ đề|tiêu đề|subjek|perihal|teema|tēma|temats|tema|efni|mövzu|assumpte|gaia",
-        "titel|sujet|re|header|subj",
+        "titel|sujet|re|header|subj|temo|ogg|thema",
     ),
     "other": _table(
         "reply-to|reply to|antwort an|répondre à|responder a|rispondi a|attachments|anlagen|pièces jointes",
@@ -152,11 +153,17 @@ ORIGINAL_MESSAGE = _table(
     "previous message|vorherige nachricht|message précédent|oorspronkelijke bericht|original-message",
     "ursprüngliche e-mail|ursprüngliche mail|original mail|quoted message|opprinnelig e-post",
     "ursprünglicher termin|rendez-vous d'origine|alkuperäinen ilmoitus|原文|original text",
+    "původní e-mail|původní email|оригинално писмо|oryginalny e-mail|replied message|回复的原邮件|回复邮件信息",
     "e-mail d'origine|e-mail original|posta original|posta originale|original besked",
 )
 """What stands between the dashes of "-----Original Message-----"."""
 
 FORWARDED_MESSAGE = _table(
+    "转发的原邮件|转发邮件信息|forwarding messages|plusendita mesaĝo|пересланий лист",
+    "treść przekazywanej wiadomości|réacheminé par|remis par|remitido por|inoltrata da|videresendt fra",
+    "this is a forwarded message|это пересланное сообщение|это пересылаемое сообщение",
+    "dies ist eine weitergeleitete nachricht|अग्रेषित संदेश का आरंभ|mulai pesan terusan",
+    "mulakan mesej yang dimajukan",
     "转发的消息|轉寄的訊息|轉寄的信件|转发的信件|转发消息|转发的内容|転送された内容|전달된 편지",
     "переадресовано|forwarded by",
     "začátek přeposílané zprávy|ileti başlangıcı|メッセージを転送|wiadomość przesłana dalej",
@@ -250,7 +257,7 @@ FORWARD_PREFIXES = _table(
     "προώθηση",
     "转发|轉寄|轉發|轉|转|転送|전달|إعادة توجيه|إعادة إرسال|تحويل|محوّل|הועבר|העברה|فوروارد|बाक़ी",
     "अग्रेषित|ส่งต่อ",
-    "chuyển tiếp|fwd.|teruskan|diteruskan|terusan|maju|edasi|edastatud|pārs|pārsūtīts|persiųsta",
+    "chuyển tiếp|ct|trs|yml|fwd.|teruskan|diteruskan|terusan|maju|edasi|edastatud|pārs|pārsūtīts|persiųsta",
     "persiųsti|pers|reenviat|birb|yl|ynlnd|fwd: fwd|nakl|dw",
 )
 """Subject prefixes of a forward, without the colon."""
@@ -259,13 +266,13 @@ REPLY_PREFIXES = _table(
     "re|aw|antw|antwort|rép|rep|réf|ref|res|resp|rif|r|sv|svar|vs|vast|vá|vál|válasz|odp|odpověď",
     "odpoveď|отв|ответ|відп|відпов|ynt|yanıt|cvp|απ|σχετ|atb|ats|vast|blt|balas|回复|回覆|答复|答覆|回",
     "返信|회신|답장",
-    "رد|השב|תשובה|پاسخ|ตอบ|ตอบกลับ|trả lời|tl|hồi âm|bls|ré|antwoord|ant|na|ad|reply|re.|sva|одг|на",
+    "رد|השב|תגובה|תשובה|پاسخ|ตอบ|ตอบกลับ|trả lời|tl|hồi âm|bls|ré|antwoord|ant|na|ad|reply|re.|sva|одг|на",
     "ydanıt|ปรัตยุตตร",
 )
 """Subject prefixes of a reply, without the colon."""
 
 AMBIGUOUS_FORWARD_PREFIXES = _table(
-    "vs|i|tr|r|rm|fs|pd|dw|maju|pers|enc|tov|yl|转|轉|forward|transf|prz|пер|nakl|prr|edasi|pr|ad"
+    "vs|i|tr|r|rm|fs|pd|dw|maju|pers|enc|tov|yl|转|轉|forward|transf|prz|пер|nakl|prr|edasi|pr|ad|ct|trs|yml"
 )
 """Forward prefixes that mean something else too ("VS" answers in Finnish): they count only beside a
 forwarded block.
@@ -285,5 +292,6 @@ WROTE = _table(
     "さんは書きました|さんからのメール|작성|님이 작성|쓴 글|메시지|님의 메시지|va escriure|escribiu",
     "idatzi du|yazıb|დაწერა",
     "wrote the following|het volgende geschreven|skrev følgende|skrev följande|via|ezt írta|ha escrito",
-    "a scrit|επεξήγησε|shkroi|ṣe",
+    "a scrit|επεξήγησε|shkroi|ṣe|писали|писала|ha escrit|sinulat|aliandika|წერდა|գրել է|লিখেছেন|எழுதியது",
+    "لکھا|लिहिले|жазған|បានសរសេរ",
 )

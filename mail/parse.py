@@ -114,19 +114,25 @@ def _decode_fields(fields: list[tuple[str, bytes]]) -> tuple[tuple[str, str], ..
 
 
 class _CharsetHints:
-    """Charsets that the mail names anywhere, for bytes that do not say theirs; looked for only when asked."""
+    """Charsets that the mail names anywhere, for bytes that do not say theirs; looked for when first asked."""
 
     def __init__(self, root: Part) -> None:
         self.root = root
+        self.found: tuple[str, ...] | None = None
 
     def __iter__(self) -> Iterator[str]:
+        if self.found is None:
+            self.found = self._look()
+        return iter(self.found)
+
+    def _look(self) -> tuple[str, ...]:
         hints = [part.parameters["charset"] for part in _parts(self.root) if "charset" in part.parameters]
         for name, value in self.root.fields:
             if b"=?" in value and name.lower() in ("subject", "from"):
                 hints.extend(
                     charset.decode("ascii", "replace") for charset in _WORD_CHARSET.findall(value[:2000])
                 )
-        return iter(dict.fromkeys(hints))
+        return tuple(dict.fromkeys(hints))
 
 
 def _parts(root: Part) -> Iterator[Part]:

@@ -64,12 +64,27 @@ _ADDRESS_WROTE = re.compile(
 _CONTINUED = re.compile(r"^(?:>|<$|[<(\[]?(?:mailto:)?[^\s<>@]{1,80}@\S{1,120}>\s?(?!.*\d))")
 _OLD_GMAIL = re.compile(r"^\d{4}-\d\d-\d\d \d{1,2}:\d\d (?:GMT|UTC)[+-]\d\d:\d\d .{1,80}$")
 _STARTS_WITH_DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\s")
+_BETWEEN_ANGLES = re.compile(r"^>>> ?[^\s>].{2,250}\d[:.]\d\d(?: [AP]M)? ?>>>\s*$")
 _WORD = re.compile(r"[^\W\d_]+(?:[\'’.()/]{1,2}[^\W\d_]*)*")
-_CJK_VERBS = tuple(sorted(word for word in WROTE if not word.isascii() and any(c >= "\u0e00" for c in word)))
+_CJK_VERBS = tuple(sorted(word for word in WROTE if not word.isascii() and any(c >= "\u0900" for c in word)))
 _PHRASES = frozenset(word for word in WROTE if " " in word)
 _ALL_PHRASES = tuple(_PHRASES)
 _ASCII_PHRASES = tuple(phrase for phrase in _PHRASES if phrase.isascii())
-VERB_STEMS = ("wr", "scr", "schr", "skr", "pis", "psal", "kirj", "yozdi", "shkroi", "missatge", "idatzi")
+VERB_STEMS = (
+    "wr",
+    "scr",
+    "schr",
+    "skr",
+    "pis",
+    "psal",
+    "kirj",
+    "yozdi",
+    "shkroi",
+    "missatge",
+    "idatzi",
+    "sinulat",
+    "aliand",
+)
 """One of these is in every verb that is plain ASCII: a cheap first look."""
 _WORDS = WROTE - _PHRASES - frozenset({"via", "sent", "said", "menulis"})
 
@@ -77,7 +92,7 @@ _WORDS = WROTE - _PHRASES - frozenset({"via", "sent", "said", "menulis"})
 _HEAD = frozenset(">|-_=*~–—#+&\ufeff0123456789")
 _MARKER_ENDS = frozenset(":：*\u200e\u202c")
 DASHES = frozenset("-_=*~–—#+>")
-_LAST = frozenset(":：-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
+_LAST = frozenset(":：՝៖-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
 _PRECISE = re.compile(r"\d{1,2}[:.h]\d\d|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")
@@ -103,7 +118,7 @@ def may_attribute(line: str) -> bool:
 def _ends(line: str) -> bool:
     """Does the line end as who-wrote lines do: with a colon, dashes or dots?"""
     return line.rstrip(" \t\r*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069").endswith(
-        (":", "：", "--", "––", "——", "…")
+        (":", "：", "՝", "៖", "--", "––", "——", "…")
     )
 
 
@@ -139,7 +154,10 @@ def is_quoted(line: str) -> bool:
     if line[:1] == ">":
         return True
     head = line[:8].lstrip(" \t\ufeff")
-    return head.startswith((">", "&gt;")) or (head.startswith("|") and head[1:2] in {"", " ", "|", ">", "\n"})
+    if head.startswith("|"):
+        # A row of a table ends with a bar too.
+        return head[1:2] in {"", " ", "|", ">", "\n"} and not (len(head) > 1 and line.rstrip().endswith(" |"))
+    return head.startswith((">", "&gt;"))
 
 
 def dashed_phrase(line: str) -> str | None:
@@ -155,7 +173,8 @@ def _dashed_phrase(head: str) -> str | None:
     found = _DASHED.match(head)
     if found is None:
         return None
-    return fold(plain(_DASH_RUN.split(found[1], maxsplit=1)[0])).strip(" :|")
+    words = _DASH_RUN.split(found[1], maxsplit=1)[0].replace("&nbsp;", " ")
+    return fold(plain(words)).strip(" :|")
 
 
 def _heads(phrase: str) -> tuple[str, ...]:
@@ -179,7 +198,12 @@ def _names_original(phrase: str) -> bool:
     return any(head in ORIGINAL_MESSAGE for head in _heads(phrase))
 
 
-_FORWARD_STARTS = ("forwarded by ", "forwarded message", "begin forwarded", "start of forwarded")
+_BY = (" by", " von", " par", " por", " da", " door", " av", " af")
+_FORWARD_STARTS = (
+    *("forwarded message", "begin forwarded", "start of forwarded"),
+    *(f"{phrase} " for phrase in FORWARDED_MESSAGE if phrase.endswith(_BY)),
+)
+"""Notes names whoever forwards, and when; others the writer."""
 
 
 @lru_cache(maxsize=512)
@@ -195,6 +219,11 @@ def _ends_as_marker(line: str) -> bool:
 
 
 Splitter = Literal["forward", "original", "block"]
+
+
+def names_writer_between_angles(line: str) -> bool:
+    """GroupWise's who-wrote line: ">>> Ann Lee 03.06.2024 10:15 >>>"."""
+    return line.startswith(">>>") and len(line) <= 300 and _BETWEEN_ANGLES.match(line) is not None
 
 
 def splitter(lines: Sequence[str], at: int) -> Splitter | None:
@@ -263,18 +292,19 @@ def header_block(lines: Sequence[str], at: int) -> dict[Role, str] | None:
     """
     head = lines[at][: MAX_LABEL + 20]
     colon = head.find(":")
-    if colon < 0 and "：" not in head:
+    in_table = head.startswith("|")
+    if colon < 0 and "：" not in head and not in_table:
         return None
-    if head.isascii() and head[:colon].strip(" \t*>[]").lower() not in LABELS:
+    if not in_table and head.isascii() and head[:colon].strip(" \t*>[]").lower() not in LABELS:
         return None
-    first = label(plain(lines[at][:MAX_LINE]).lstrip("> "))
+    first = label(_field(lines[at]))
     if first is None or first[0] == "other":
         return None
     roles: dict[Role, str] = {first[0]: first[1]}
     strangers = blanks = 0
     last: Role = first[0]
     for line in lines[at + 1 : at + MAX_BLOCK_LINES]:
-        text = plain(line[:MAX_LINE]).lstrip("> ")
+        text = _field(line)
         if not text:
             blanks += 1
             if blanks > 1 or (len(roles) >= 3 and "from" in roles):
@@ -302,6 +332,15 @@ def header_block(lines: Sequence[str], at: int) -> dict[Role, str] | None:
     if len(roles) == 2:
         return roles if _ADDRESS.search(value) and (dated or "date" not in roles) else None
     return roles if dated or "@" in value or ("from" in roles and "subject" in roles) else None
+
+
+def _field(line: str) -> str:
+    """A line of a header block without the marks of its client; a row of two cells as "label: value"."""
+    text = plain(line[:MAX_LINE]).lstrip("> ")
+    if text[:1] != "|" or text[-1:] != "|":
+        return text
+    name, _, value = text.strip("| ").partition("|")
+    return f"{name.strip()}: {value.strip()}"
 
 
 def attribution_start(lines: Sequence[str], end: int) -> int | None:
@@ -348,10 +387,23 @@ def _joined_upwards(lines: Sequence[str], end: int, verb: bool) -> int | None:
         verb = verb or has_verb(line)
         strength = _strength(joined, verb, quoted_next)
         if strength == 2 and _closes(joined) and not _CONTINUED.match(line):
-            return start
+            return start - 1 if start > 0 and _dates_below(lines[start - 1], joined) else start
         if strength == 1 and weak is None:
             weak = start
     return weak
+
+
+def _dates_below(above: str, attribution: str) -> bool:
+    """Is the line above the date of a who-wrote line that has none itself?"""
+    if _YEAR_OR_TIME.search(attribution) is not None or not 12 < len(above) <= 60:
+        return False
+    text = plain(above)
+    return (
+        _OPENER.match(text) is not None
+        and _TIME.search(text) is not None
+        and _YEAR_OR_TIME.search(text) is not None
+        and text[-1:] not in ".!?:;"
+    )
 
 
 def _closes(text: str) -> bool:
@@ -386,8 +438,10 @@ def _strength(text: str, verb: bool, quoted_next: bool) -> int:
 
 
 def introduces_block(line: str) -> bool:
-    """A who-wrote line without colon or address, right above a header block that says the rest."""
+    """A who-wrote line or the words of a forward, without colon, above a header block that says the rest."""
     text = plain(line[:MAX_LINE])
+    if _names_forward(fold(text[:120])):
+        return True
     return (
         len(text) <= 200
         and _PRECISE.search(text) is not None

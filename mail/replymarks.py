@@ -11,7 +11,9 @@ from mail.replylines import (
     attribution_start,
     introduces_block,
     is_quoted,
+    is_titled_block,
     may_attribute,
+    names_writer_between_angles,
     shared_attribution,
     splitter,
 )
@@ -24,7 +26,7 @@ MAX_OPENING = 3_000
 """Lines of one body that are looked at as the start of a forward or of a header block."""
 
 _QUOTING = frozenset(">|&\ufeff")
-_ENDING = frozenset(":：-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
+_ENDING = frozenset(":：՝៖-–—…*_>])\u200e\u200f\u202a\u202b\u202c\u2068\u2069")
 
 
 def with_own_lines(lines: Sequence[str]) -> list[str]:
@@ -49,6 +51,10 @@ def marks_of(body: BodyLines) -> str:
         line, stripped = lines[at], body.stripped[at]
         first, last = stripped[0], stripped[-1]
         if first in _QUOTING and is_quoted(line) and not (last in ":：" and _closes_attribution(lines, at)):
+            if names_writer_between_angles(stripped):
+                marks[at] = "s"
+                attributed = True
+                continue
             marks[at] = "m"
             quoted = True
             continue
@@ -63,7 +69,7 @@ def marks_of(body: BodyLines) -> str:
             labelled or dashed or ending or (colon < 0 and "：" in stripped)
         )
         opening += may_open
-        if may_open and splitter(lines, at):
+        if may_open and (splitter(lines, at) or is_titled_block(lines, at)):
             marks[at] = "h"
             above = at - 2 if at > 1 and marks[at - 1] == "e" else at - 1
             if above >= 0 and marks[above] == "t" and introduces_block(lines[above]):

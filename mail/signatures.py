@@ -25,13 +25,19 @@ _DEVICE = re.compile(
       |edison|zoho|type|mailspring|superhuman|front|boxer|mymail|k-9|fairemail|thunderbird|sparrow|acompli
       |newton|polymail|hey|missive|canary|verizon|at&t|t-mobile|surface|ios|webmail)\b)
     | (?:written|typed|composed)\s(?:on|from)\smy\s
+    | .{0,60}\boutlook\b.{0,40}(?:<|\[|\()https?://aka\.ms/
+    | (?:get|obtenir|skaffa|ottenere|laden\ssie|pobierz|получите|завантажте|获取|取得|下載|下载)\s.{0,30}outlook\b
+    | (?:outlook\s(?:für|voor|pour|para|per)|(?:android|ios)\s?(?:版|용|için)).{0,30}
+      (?:beziehen|herunterladen|downloaden|入手|ダウンロード|다운로드|edinin|outlook)
     | get\s\[?outlook\sfor\b | get\s\[?yahoo | download\s\[?outlook
-    | von\smeine[mrn]\s.{2,60}(?:gesendet|geschickt|verfasst)\b | gesendet\s(?:von|mit|über|vom)\b
+    | von\s(?:meine[mrn]|yahoo|aol|gmx|web\.de|outlook|gmail)\s.{2,60}(?:gesendet|geschickt|verfasst)\b
+    | gesendet\s(?:von|mit|über|vom)\b
     | diese\snachricht\swurde\svon\smeinem | diese\se-?mail\swurde\s(?:von|mit)
     | envoyé(?:e)?\s(?:depuis|de|à\spartir|via|avec)\s | obtenez\soutlook | télécharger\soutlook
     | provenance\s:\scourrier\spour
     | enviado\s(?:desde|do|de|pelo|a\spartir|via|através|con)\s | enviada\s(?:do|de|pelo)\s
     | obtener\soutlook | obter\so?\s?outlook | obtenha\so?\s?outlook
+    | enviat\s(?:des\sde|amb|a\spartir|via)
     | inviato\s(?:da|dal|con|tramite)\b | scarica\soutlook | ottieni\soutlook
     | verzonden\s(?:vanaf|vanuit|met|van|via)\s | verstuurd\s(?:vanaf|met|van|via)\s
     | outlook\svoor\s\w+\sdownloaden | download\soutlook
@@ -69,6 +75,14 @@ _FIRST_WORDS = frozenset(
         "obtenha",
         "obtener",
         "obtenez",
+        "obtenir",
+        "ottenere",
+        "pobierz",
+        "skaffa",
+        "laden",
+        "ios",
+        "android",
+        "enviat",
         "enviado",
         "enviada",
         "inviato",

@@ -131,7 +131,37 @@ def _forwards() -> list[Case]:
     return cases
 
 
-FORWARDS: list[Case] = _forwards()
+_BLOCK = "From: Ann Lee <ann@example.com>\nDate: Mon, Jun 3, 2024\nTo: Bob <bob@example.com>\nSubject: Plan"
+_CHINESE = "发件人: Ann Lee <ann@example.com>\n发送时间: 2024-06-03 10:15\n收件人: Bob\n主题: 计划"
+_ROWS = "| From | Ann Lee<ann@example.com> |\n| Date | 06/03/2024 10:15 |\n| To | Bob |\n| Subject | Plan |"
+
+# Programs that go their own way: each has the comment "For you." above what it forwards.
+OWN_WAYS: list[Case] = [
+    Case(client, language, subject, f"For you.\n\n{rest}\n\nHello Bob\n")
+    for client, language, subject, rest in (
+        ("the bat", "en", "Fwd: Plan", f"This is a forwarded message\n{_BLOCK}"),
+        ("the bat", "ru", "Fwd: План", f"Это пересланное сообщение\n{_BLOCK}"),
+        ("becky", "ja", "Fw: Plan", f"Forwarded by Bob <bob@example.com>\n---- Original Message ----\n{_BLOCK}"),
+        ("qq", "zh", "转发：计划", f"------------------&nbsp;原始邮件&nbsp;------------------\n{_CHINESE}"),
+        ("163 web", "zh", "转发:计划", f"-------- 转发邮件信息 --------\n{_CHINESE}"),
+        ("163 mobile", "en", "Fw: Plan", f"---- Forwarded Message ----\n{_ROWS}"),
+        ("163 mobile, unknown words", "en", "Fw: Plan", f"---- Passed on to you ----\n{_ROWS}"),
+        ("notes", "de", "Plan", f"----- Weitergeleitet von Bob/EX am 03.06.2024 10:15 -----\n\n{_BLOCK}"),
+        ("notes", "it", "I: Piano", f"----- Inoltrato da Bob/EX il 03/06/2024 10:15 -----\n\n{_BLOCK}"),
+        ("seznam", "cs", "Fwd: Plán", f"---------- Původní e-mail ----------\n{_BLOCK}"),
+        ("unknown words between dashes", "eo", "Fwd: Plano", f"-------- Iu nekonata titolo --------\n{_BLOCK}"),
+        ("outlook", "id", "TRS: Plan", _BLOCK),
+        ("outlook", "vi", "CT: Plan", _BLOCK),
+        ("squirrelmail", "en", "[Fwd: Plan]", f"---------- Original Message ----------\n{_BLOCK}"),
+        ("netscape", "en", "[list] [Fwd: Plan]", f"-------- Original Message --------\n{_BLOCK}"),
+    )
+]  # fmt: skip
+
+ORANGE = (
+    "> Message du 03/06/24 10:15\n> De : Ann Lee <ann@example.com>\n> A : Bob\n> Objet : Plan\n>\n> Bonjour"
+)
+
+FORWARDS: list[Case] = [*_forwards(), *OWN_WAYS, Case("orange", "fr", "TR: Plan", f"Voir.\n\n{ORANGE}\n")]
 
 
 def _not_forwards() -> list[Case]:
@@ -156,6 +186,14 @@ def _not_forwards() -> list[Case]:
             Case("outlook reply", language, f"RE: {words}", f"{new}\n\n{_block(labels, words)}\n\n{words}\n")
         )
     finnish = f"Kiitos!\n\n{_block(LABELS['fi'], 'Tapaaminen')}\n\nTavataanko?\n"
+    cases.append(
+        Case(
+            "talks of a marker",
+            "en",
+            "A filter",
+            "We see lines such as\n\n---------- Forwarded message ---------\n\nCan we strip them?",
+        )
+    )
     cases.append(Case("outlook reply, VS", "fi", "VS: Tapaaminen", finnish))
     cases.append(
         Case("talks of forwarding", "en", "Your forward", "Please look at the forwarded message: it is new.")

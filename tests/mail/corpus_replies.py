@@ -149,6 +149,43 @@ THUNDERBIRD: dict[str, str] = {
     "ja": "On 2024/06/03 10:15, Ann Lee wrote:",
 }
 
+# Further who-wrote lines: of languages that Gmail writes too, and of programs that go their own way.
+OTHER_LINES: dict[str, str] = {
+    "gmail, Filipino": "Noong Lun, Hun 3, 2024 nang 10:15 AM, sinulat ni Ann Lee <ann@example.com>:",
+    "gmail, Swahili": "Mnamo Jum, 3 Jun 2024, 10:15 Asubuhi Ann Lee <ann@example.com> aliandika:",
+    "gmail, Georgian": "ორშ, 3 ივნ. 2024, 10:15-ზე Ann Lee <ann@example.com> წერდა:",
+    "gmail, Armenian": "Երկ, Հնս 3, 2024 10:15-ին Ann Lee <ann@example.com> գրել է՝",
+    "gmail, Bengali": "সোম, ৩ জুন, ২০২৪ এ ১০:১৫ AM তারিখে Ann Lee <ann@example.com> লিখেছেন:",
+    "gmail, Tamil": "திங்., 3 ஜூன், 2024, முற்பகல் 10:15 அன்று, Ann Lee <ann@example.com> எழுதியது:",
+    "gmail, Urdu": "پیر، 3 جون، 2024 کو 10:15 AM پر Ann Lee <ann@example.com> نے لکھا:",
+    "gmail, Marathi": "सोम, 3 जून, 2024 रोजी 10:15 AM वाजता Ann Lee <ann@example.com> ने लिहिले:",
+    "gmail, Kazakh": "Дс, 3 мау. 2024 ж. 10:15 уақытында Ann Lee <ann@example.com> жазған:",
+    "gmail, Khmer": "នៅថ្ងៃ ចន្ទ 3 មិថុនា 2024 នៅម៉ោង 10:15 AM Ann Lee <ann@example.com> បានសរសេរ៖",
+    "thunderbird, Catalan": "El 3/6/24 a les 10:15, Ann Lee ha escrit:",
+    "the bat, Russian": "Вы писали 3 июня 2024 г., 10:15:00:",
+    "becky": "On Mon, 03 Jun 2024 10:15:00 +0900\nAnn Lee <ann@example.com> wrote:",
+    "nmh": "On Mon, 03 Jun 2024 10:15:00 PDT,\nAnn Lee <ann@example.com> writes:",
+    "groupwise": ">>> Ann Lee <ann@example.com> 03.06.2024 10:15 >>>",
+    "groupwise, without address": '>>> "Ann Lee" 6/3/2024 10:15 AM >>>',
+}
+
+GET_OUTLOOK: tuple[str, ...] = (
+    "Android 版 Outlook を入手<https://aka.ms/x>",
+    "Outlook für iOS beziehen<https://aka.ms/x>",
+    "Obtenir Outlook pour iOS<https://aka.ms/x>",
+    "Skaffa Outlook för iOS<https://aka.ms/x>",
+    "Ottenere Outlook per iOS<https://aka.ms/x>",
+    "Pobierz program Outlook dla systemu iOS<https://aka.ms/x>",
+    "Получите Outlook для iOS<https://aka.ms/x>",
+    "获取 Outlook for iOS<https://aka.ms/x>",
+    "iOS için Outlook'u edinin<https://aka.ms/x>",
+    "取得 iOS 版 Outlook",
+    "Android용 Outlook 다운로드",
+    "Von Yahoo Mail auf Android gesendet",
+    "Enviat des del meu iPhone",
+)
+"""Lines of phones that name the program rather than the phone."""
+
 # From, Sent, To, Subject as Outlook writes them.
 OUTLOOK: dict[str, tuple[str, str, str, str]] = {
     "en": ("From", "Sent", "To", "Subject"),
@@ -286,6 +323,19 @@ def _replies() -> list[Reply]:
     for language, line in ORIGINAL_MESSAGE.items():
         new, quoted = WORDS[language]
         replies.append(Reply("original message", language, f"{new}\n\n{line}\n{quoted}\n", new))
+    for client, line in OTHER_LINES.items():
+        new, quoted = WORDS["en"]
+        replies.append(Reply(client, "other", f"{new}\n\n{line}\n\n{_quoted(quoted)}\n", new))
+        replies.append(Reply(f"{client}, no marks", "other", f"{new}\n\n{line}\n\n{quoted}\n", new))
+        replies.append(Reply(f"{client}, below", "other", f"{line}\n\n{_quoted(quoted)}\n\n{new}\n", new))
+    for line in GET_OUTLOOK:
+        new, quoted = WORDS["en"]
+        phone = f"{new}\n\n{line}\n________________________________\n{_outlook(OUTLOOK['en'], quoted)}\n"
+        replies.append(Reply("phone", line, phone, new))
+        replies.append(Reply("phone, nothing quoted", line, f"{new}\n\n{line}\n", new))
+    rows = "| From | Ann |\n| Date | 06/03/2024 10:15 |\n| To | Bob |\n| Subject | Plan |\nHello"
+    for title in ("回复的原邮件", "Replied Message", "Původní e-mail"):
+        replies.append(Reply("163 mobile", title, f"Thanks.\n\n---- {title} ----\n{rows}\n", "Thanks."))
     for language, line in SENT_FROM.items():
         new, quoted = WORDS[language]
         phone = f"{new}\n\n{line}\n\n{APPLE_MAIL[language]}\n\n{_quoted(quoted)}\n"
@@ -302,6 +352,9 @@ NOT_QUOTED: list[str] = [
     "My notes:\n- price\n- date\n\nFrom: the warehouse in Ghent\nI would start there.",
     "Invitation for an interview:\n\nDate: Wednesday, 5 June 2024\nTime: 10:15\nAddress: 12 Mill Road\n\nBring your papers.",
     "Total: 12.50\nSubject to change: yes\n\nRegards",
+    "See:\n\n| From | To |\n| --- | --- |\n| Berlin | Paris |\n\nFine?",
+    "News\n\n---------- Dates and places ----------\nDate: 3 June 2024\n\nSee you",
+    "I read it in Outlook on Android",
     "Five is > than three.\nAnd x -> y.\n\nBob",
     "She said it at 10:15:\n\nno more delays.",
     "See https://example.com/2024/06/03/he-wrote:this for the text.\n\nBob",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mail import forward
+from mail import forward, quotes
 from mail.message import Address
 from mail.parse import parse, parse_headers
-from tests.mail.corpus_forwards import FORWARDS, NOT_FORWARDS, Case
+from tests.mail.corpus_forwards import FORWARDS, NOT_FORWARDS, OWN_WAYS, Case
 
 
 def _mail(case: Case) -> bytes:
@@ -28,6 +28,21 @@ def test_s18_a_forward_is_known_as_one(case: Case) -> None:
 @pytest.mark.parametrize("case", NOT_FORWARDS, ids=lambda case: f"{case.language} {case.client}")
 def test_s18_a_reply_or_plain_mail_is_no_forward(case: Case) -> None:
     assert not forward.is_forward(parse(_mail(case)))
+
+
+@pytest.mark.parametrize("case", OWN_WAYS, ids=lambda case: f"{case.language} {case.client}")
+def test_s18_the_comment_on_a_forward_stands_alone(case: Case) -> None:
+    assert quotes.split(case.text).new_text == "For you."
+
+
+def test_s18_a_mail_attached_as_a_file_is_a_forward() -> None:
+    mail = parse(
+        b"From: bob@example.com\r\nTo: carl@example.org\r\nSubject: Fwd: Offer\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/mixed; boundary="x"\r\n\r\n--x\r\nContent-Type: text/plain\r\n\r\nSee attached.\r\n'
+        b'--x\r\nContent-Type: application/octet-stream; name="Offer.eml"\r\n'
+        b"Content-Disposition: attachment\r\n\r\nFrom: Ann Lee <ann@example.com>\r\n\r\nHello\r\n--x--\r\n"
+    )
+    assert forward.is_forward(mail)
 
 
 def test_s18_a_mail_attached_whole_is_a_forward() -> None:

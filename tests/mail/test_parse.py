@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -333,6 +334,13 @@ def test_absurd_depth_and_number_of_parts_are_capped() -> None:
     many = parse(b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 20_000)
     assert "too many parts" in many.problems
     assert len(many.parts_info) <= MAX_PARTS
+
+
+def test_many_parts_in_an_unknown_charset_cost_no_more_than_their_length() -> None:
+    part = b"--x\nContent-Type: text/plain\n\n\xe9\xe8\xa0\xc1\n"
+    before = time.process_time()
+    parse(b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n\n" + part * MAX_PARTS)
+    assert time.process_time() - before < 0.6
 
 
 def test_everything_unreadable_is_said() -> None:
