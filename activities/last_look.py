@@ -50,7 +50,8 @@ class LastLook:
             reason = outcomes.why(error) if isinstance(error, GoogleError) else TOO_MUCH
             log.info("last_look_ended", account=account.id, error=type(error).__name__)
             return [f"What came after {since:%Y-%m-%d %H:%M} UTC may not all have been read: {reason}"]
-        return [f"{failed} mails could not be read before the end"] if failed else []
+        number = "1 mail" if failed == 1 else f"{failed} mails"
+        return [f"{number} could not be read before the end"] if failed else []
 
     def _look(self, account: Account) -> int:
         """From the list of ids, since history may not reach back; how many stay undecided."""

@@ -73,7 +73,7 @@ class Recovering:
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, account.id)
-                return outcomes.refused(session, account, error, value.failures)
+                return outcomes.refused(session, account, error, value.failures, gap=gap)
         with self._database.session() as session:
             row = accounts.locked(session, account.id)
             assert row is not None

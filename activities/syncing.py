@@ -172,7 +172,8 @@ class _Round:
         if synced or skipped:
             timeline.synced(session, account.id, synced, skipped)
         if failed := counts.newly_failed - told.newly_failed:
-            words = f"{failed} mails could not be read yet; each is tried again by itself, and stops no other"
+            number = "1 mail" if failed == 1 else f"{failed} mails"
+            words = f"{number} could not be read yet: tried again by itself, and stops no other"
             timeline.note(session, account.id, "retry", words)
         self.told = replace(counts)
 

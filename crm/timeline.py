@@ -49,10 +49,10 @@ def synced(session: Session, account_id: str, synced: int, skipped: int) -> None
     before = _SYNCED.fullmatch(last.detail) if last is not None else None
     if before is not None:
         synced, skipped = synced + int(before[1]), skipped + int(before[2])
-    retell(session, account_id, "sync", f"Mail was read: {synced} synced, {skipped} not to sync")
+    retell(session, account_id, "sync", f"New mail: {synced} synced, {skipped} not to sync")
 
 
-_SYNCED = re.compile(r"Mail was read: (\d+) synced, (\d+) not to sync")
+_SYNCED = re.compile(r"New mail: (\d+) synced, (\d+) not to sync")
 
 
 def _last(session: Session, account_id: str, kind: str) -> TimelineEntry | None:

@@ -230,6 +230,15 @@ def test_s6_no_throttle_loses_a_count_of_the_ledger(room: Mailroom) -> None:
     assert words in told(room, account.id, "gap")[0]
 
 
+def test_s6_a_gap_that_meets_a_dead_grant_goes_on_after_the_consent(room: Mailroom) -> None:
+    account = room.connected()
+    deliver(room, room.contact(account.location_id), account.email)
+    gap = gap_of(room, account)
+    room.gmail.change_password(account.email)
+    report = room.recovering.fill(GapInput(account_id=account.id, gap=gap))
+    assert (report.state, report.gap) == ("reauthorization_required", gap)
+
+
 def test_s6_a_gap_that_is_closed_by_a_round_without_work_has_its_ledger(
     room: Mailroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,7 +282,7 @@ def test_s30_what_a_series_of_syncs_brought_is_one_entry(room: Mailroom) -> None
         deliver(room, sender, account.email)
         room.sync(account.id)
     room.sync(account.id)
-    assert told(room, account.id, "sync") == ["Mail was read: 2 synced, 1 not to sync"]
+    assert told(room, account.id, "sync") == ["New mail: 2 synced, 1 not to sync"]
 
 
 def test_s30_a_mail_that_fails_is_told_once(room: Mailroom) -> None:
@@ -284,7 +293,7 @@ def test_s30_a_mail_that_fails_is_told_once(room: Mailroom) -> None:
     room.hurry(account.id)
     room.sync(account.id)
     assert told(room, account.id, "retry") == [
-        "1 mails could not be read yet; each is tried again by itself, and stops no other"
+        "1 mail could not be read yet: tried again by itself, and stops no other"
     ]
 
 
