@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from temporalio import activity
 
-from activities import outcomes
+from activities import aliases, outcomes
 from activities.beating import beating
 from activities.last_look import LastLook
 from activities.mailboxes import Mailboxes
@@ -72,22 +72,22 @@ class Connecting:
         try:
             with beating():
                 profile = outcomes.patiently(mailbox.profile)
-                aliases = outcomes.patiently(mailbox.send_as)
-                active = self._take_on(account.id, profile, aliases)
+                send_as = outcomes.patiently(mailbox.send_as)
+                active = self._take_on(account.id, profile, send_as)
                 if active:
                     self._watching.ensure(account, mailbox)
         except GoogleError as error:
             return self._refused(value, error)
         return self._standing(account.id, profile)
 
-    def _take_on(self, account_id: str, profile: Profile, aliases: tuple[SendAs, ...]) -> bool:
+    def _take_on(self, account_id: str, profile: Profile, send_as: tuple[SendAs, ...]) -> bool:
         """Write down what the mailbox is; whether it is the one that syncs and sends for its user now."""
         with self._database.session() as session:
             account = accounts.locked(session, account_id)
             if account is None or account.refresh_token_encrypted is None:
                 return False
             consented_at = account.state_changed_at if account.state == AccountState.CONNECTING else now()
-            accounts.replace_aliases(session, account, self._watching.aliases(aliases))
+            accounts.replace_aliases(session, account, aliases.known(send_as))
             account.sends_counted_at = None  # what was sent in Gmail meanwhile counts first (S26)
             account.connected_at = account.connected_at or consented_at
             if account.history_id is None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 from temporalio import activity
 
-from activities import listing, outcomes
+from activities import aliases, listing, outcomes
 from activities.beating import beating
 from activities.collecting import Collecting, Counts, NotCollecting
 from activities.listing import Listed
@@ -25,6 +26,8 @@ from models.columns import now
 from models.states import AccountState
 from storage.database import Database
 from workflows.values import ProofInput, Report
+
+log = structlog.get_logger("proof")
 
 FULL_EVERY = timedelta(days=7)
 ALWAYS_FULL_UP_TO = 5000
@@ -53,8 +56,21 @@ class Proving:
 
     @activity.defn(name="prove_account")
     def prove_account(self, value: ProofInput) -> Report:
-        """Check now; all of it where `full`, or where the last full check is a week ago."""
+        """Check now; all of it where `full`, or where the last full check is a week ago. Reads the aliases anew."""
+        self._read_aliases(value.account_id)
         return self.prove(value)
+
+    def _read_aliases(self, account_id: str) -> None:
+        """Whoever asks for a look has perhaps just verified one; should Google refuse, the check says so."""
+        with self._database.session() as session:
+            account = session.get_one(Account, account_id)
+        if account.state not in (AccountState.ACTIVE, AccountState.RECOVERING):
+            return
+        try:
+            with beating():
+                aliases.read_anew(self._database, account, self._mailboxes.of(account, Priority.INTERACTIVE))
+        except GoogleError as error:
+            log.info("aliases_not_read", account=account_id, error=type(error).__name__)
 
     def prove(self, value: ProofInput) -> Report:
         """One round; `more` where another one has to go on, with all ids."""

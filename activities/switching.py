@@ -9,10 +9,9 @@ import structlog
 from sqlmodel import Session, col, select
 from temporalio import activity
 
-from activities import outcomes
+from activities import aliases, outcomes
 from activities.beating import beating
 from activities.mailboxes import Mailboxes
-from activities.watching import Watching
 from crm import accounts, consents, following, timeline
 from gmail import errors
 from gmail.budget import Priority
@@ -55,7 +54,7 @@ class Switching:
         try:
             with beating():
                 profile = outcomes.patiently(mailbox.profile)
-                aliases = outcomes.patiently(mailbox.send_as)
+                send_as = outcomes.patiently(mailbox.send_as)
         except GoogleError as error:
             return self._not_now(account, error, last=step.last)
         with self._database.session() as session:
@@ -64,7 +63,7 @@ class Switching:
                 return SwitchReport(outcome=SwitchOutcome.REFUSED, reason="the account was disconnected")
             if row.history_id is None:
                 row.history_id = profile.history_id
-            accounts.replace_aliases(session, row, Watching.aliases(aliases))
+            accounts.replace_aliases(session, row, aliases.known(send_as))
             before = accounts.swap_active(session, step.user_id, row.id)
             row.sends_counted_at = None  # what was sent from there meanwhile counts first (S26)
             if before:

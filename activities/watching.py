@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 from temporalio import activity
 
-from activities import outcomes
+from activities import aliases, outcomes
 from activities.address_books import AddressBooks
 from activities.beating import beating
 from activities.mailboxes import Mailboxes
@@ -22,7 +22,6 @@ from gmail import errors
 from gmail.budget import Priority
 from gmail.errors import GoogleError
 from gmail.mailbox import Mailbox
-from gmail.values import SendAs
 from models import Account
 from models.columns import now
 from models.states import AccountState
@@ -71,15 +70,12 @@ class Watching:
         mailbox = self._mailboxes.of(account)
         try:
             with beating():
-                aliases = mailbox.send_as()
+                aliases.read_anew(self._database, account, mailbox)
                 self.ensure(account, mailbox)
         except GoogleError as error:
             with self._database.session() as session:
                 account = session.get_one(Account, value.account_id)
                 return outcomes.refused(session, account, error, value.failures)
-        with self._database.session() as session:
-            account = session.get_one(Account, value.account_id)
-            accounts.replace_aliases(session, account, self.aliases(aliases))
         self._address_books.refresh(account.id)
         proof = ProofInput(
             account_id=account.id, failures=value.failures, upkeep_at=self.next_upkeep(account)
@@ -141,13 +137,6 @@ class Watching:
         share = hashlib.blake2b(account.id.encode(), digest_size=2).digest()
         spread = int.from_bytes(share, "big") / 65536 * JITTER
         return now() + timedelta(seconds=self._settings.watch_renewal_s * (1 - spread))
-
-    @staticmethod
-    def aliases(send_as: Iterable[SendAs]) -> list[accounts.Alias]:
-        """What Gmail calls "Send mail as", in the CRM's words."""
-        return [
-            accounts.Alias(one.email, one.name, one.verified, one.primary, one.signature) for one in send_as
-        ]
 
     def _alone(self, google_sub: str) -> _OneAtATime:
         return _OneAtATime(self._database, google_sub)

@@ -400,7 +400,8 @@ def _from(session: Session, user: User, account: Account | None, asked: str | No
     if alias is None or not alias.verified:
         raise RefusedDraft(
             f"{asked} is no verified address of the connected mailbox: Gmail would rewrite it. "
-            "Verify it in Gmail under Settings > Accounts > Send mail as, or leave `from` out",
+            "Verify it in Gmail under Settings > Accounts > Send mail as, then let the mailbox sync now "
+            "(the address is known within a minute), or leave `from` out",
             "/from",
         )
     return alias.email
