@@ -151,7 +151,7 @@ def activities_of(environment: Environment, commands: Commands) -> list[Callable
         Switching(database, mailboxes),
         Reconciling(database, mailboxes),
         Waking(database, commands),
-        Sending(database, mailboxes, composer, providers, limits, config.auto_bcc_domain),
+        Sending(database, mailboxes, composer, providers, limits, config.auto_bcc_domain, _pace(config)),
         Marking(database, mailboxes),
         Filing(database, environment.blobs, config.auto_bcc_domain),
         Reviewing(database, mailboxes, config.auto_bcc_domain),
@@ -167,12 +167,16 @@ def bulk_activities_of(environment: Environment) -> list[Callable[..., Any]]:
         environment.database,
         Providers(environment.vault, config.smtp_provider_url.get_secret_value()),
         BulkComposer(_tracker(config)),
-        DomainPace(config.campaign_mails_per_minute_per_domain),
+        _pace(config),
         BulkRules(
             config.campaign_connections, timedelta(seconds=config.campaign_retry_s), config.auto_bcc_domain
         ),
     )
     return campaigning.activities()
+
+
+def _pace(config: settings.Settings) -> DomainPace:
+    return DomainPace(config.campaign_mails_per_minute_per_domain)
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:

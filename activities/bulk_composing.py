@@ -44,8 +44,9 @@ class BulkComposer:
         if text is not None or html is None:
             text = f"{text or ''}\n\n-- \nUnsubscribe: {url}\n"
         return compose(
-            from_=Address(mail.from_name, mail.from_email),
+            from_=mail.sender.from_,
             to=[Address(mail.name, mail.email)],
+            reply_to=[mail.sender.reply_to] if mail.sender.reply_to is not None else [],
             subject=campaign.subject,
             text=text,
             html=html,

@@ -221,7 +221,13 @@ class _Run:
     def _mail(self, connection: SmtpConnection, one: Due) -> None:
         try:
             with self._database.session() as session:
-                mail = mailing.address(session, self._batch, one.contact_id, self._rules.return_domain)
+                mail = mailing.address(
+                    session,
+                    self._batch,
+                    one.contact_id,
+                    self._rules.return_domain,
+                    self._provider.address,
+                )
         except Stopped:
             self._stop.set()
             return

@@ -72,6 +72,7 @@ class Composer:
             to=by_role[Role.TO],
             cc=by_role[Role.CC],
             bcc=by_role[Role.BCC] if through_gmail else (),
+            reply_to=by_role[Role.REPLY_TO],
             subject=message.subject,
             text=message.text,
             html=html,

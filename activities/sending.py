@@ -17,6 +17,7 @@ from activities.smtp_sending import Providers, SmtpSender
 from crm import leaving, outbound
 from crm.leaving import Next, Way
 from crm.ledger import Limits, SentMail, count_sent
+from delivery.pacing import DomainPace
 from gmail.budget import Priority
 from gmail.mailbox import Mailbox
 from gmail.values import Headline
@@ -38,12 +39,13 @@ class Sending:
         providers: Providers,
         limits: Limits,
         return_domain: str,
+        pace: DomainPace,
     ) -> None:
         self._database = database
         self._mailboxes = mailboxes
         self._limits = limits
         self._gmail = GmailSender(database, composer, self._mailbox)
-        self._smtp = SmtpSender(database, composer, providers.of, return_domain)
+        self._smtp = SmtpSender(database, composer, providers.of, return_domain, pace)
 
     def activities(self) -> list[Callable[..., Any]]:
         """What the worker registers."""

@@ -11,8 +11,11 @@ from sqlmodel import Session
 
 from activities.answers import write_down
 from activities.composing import Composer
-from crm import leaving, notices, outbound
+from crm import leaving, notices, outbound, senders
+from crm.addresses import domain_of
 from crm.leaving import Next, Way
+from delivery.connections import Connections
+from delivery.pacing import DomainPace
 from delivery.smtp import (
     OutcomeUnknown,
     Provider,
@@ -20,7 +23,6 @@ from delivery.smtp import (
     ProviderRefused,
     ProviderUnreachable,
     RefusedRecipient,
-    SmtpConnection,
 )
 from mail.bounce import Bounce
 from mail.bouncereading import status_in
@@ -78,6 +80,7 @@ class SmtpSender:
     Args:
         provider_of: the provider of a location: its own, or SMTP_PROVIDER_URL.
         return_domain: where returned mail goes: AUTO_BCC_DOMAIN.
+        pace: of these mails; campaigns have their own.
     """
 
     def __init__(
@@ -86,11 +89,18 @@ class SmtpSender:
         composer: Composer,
         provider_of: Callable[[Location], Provider],
         return_domain: str,
+        pace: DomainPace,
     ) -> None:
         self._database = database
         self._composer = composer
         self._provider_of = provider_of
         self._return_domain = return_domain
+        self._pace = pace
+        self._connections = Connections(return_domain)
+
+    def close(self) -> None:
+        """Hang up on the providers."""
+        self._connections.close()
 
     def leave(self, message_id: str) -> Next:
         """Hand the message over, or say that its outcome is unknown; may run while an earlier try still does."""
@@ -104,15 +114,14 @@ class SmtpSender:
             message = leaving.locked(session, one.message_id)
             if message.send_asked_at is not None:
                 return self._unknown(session, message)
-            recipients = message.untaken or [
-                person.email for person in outbound.recipients_of(session, message.id)
-            ]
-            self._name(message)
-            return_path = f"bounce+{message.stamp}@{self._return_domain}"
             location = session.get_one(Location, message.location_id)
         try:
+            provider = self._provider_of(location)
+            return_path, recipients = self._address(one, location, provider)
+            if (until := self._paced_until(provider, recipients)) is not None:
+                return self._wait_for_turn(one, until)
             raw = self._composer.compose(one.message_id, through_gmail=False)
-            with SmtpConnection(self._provider_of(location)) as connection:
+            with self._connections.to(provider) as connection:
                 refused = connection.send(return_path, recipients, raw, before_data=lambda: self._ask(one))
         except (ComposeError, BlobMissing) as error:
             return self._failed(one, f"It cannot be written as a mail: {error}")
@@ -126,12 +135,33 @@ class SmtpSender:
             return self._leave(one)
         return self._sent(one, refused)
 
-    def _name(self, message: Message) -> None:
-        """Before anything leaves: the ids by which answers (S8) and what comes back (S20) are known."""
-        if message.message_id_header is None:
-            message.message_id_header = f"<{secrets.token_hex(16)}@{self._return_domain}>"
-            # Lower case: some servers fold the case of a return path.
-            message.stamp = secrets.token_hex(16)
+    def _address(self, one: _Try, location: Location, provider: Provider) -> tuple[str, list[str]]:
+        """Who it is from and to, and the ids by which answers (S8) and what comes back (S20) will be known."""
+        with self._database.session() as session:
+            message = self._ours(session, one)
+            senders.settle(session, message, location, provider.address)
+            if message.message_id_header is None:
+                message.message_id_header = f"<{secrets.token_hex(16)}@{self._return_domain}>"
+                # Lower case: some servers fold the case of a return path.
+                message.stamp = secrets.token_hex(16)
+            everyone = [person.email for person in outbound.recipients_of(session, message.id)]
+            return f"bounce+{message.stamp}@{self._return_domain}", message.untaken or everyone
+
+    def _paced_until(self, provider: Provider, recipients: list[str]) -> datetime | None:
+        """When the domains of its recipients take more; None for now."""
+        where = f"{provider.host}:{provider.port}"
+        domains = dict.fromkeys(domain_of(recipient) for recipient in recipients)
+        pause = max((self._pace.turn(where, domain) for domain in domains), default=0.0)
+        return now() + timedelta(seconds=pause) if pause > 0 else None
+
+    def _wait_for_turn(self, one: _Try, until: datetime) -> Next:
+        with self._database.session() as session:
+            message = self._ours(session, one)
+            message.leaves_at = until
+            if not message.untaken:
+                words = "Waits its turn: mail to one domain leaves at a steady pace."
+                outbound.set_status(session, message, MessageStatus.QUEUED, words)
+        return Next(Way.WAIT, until, "the pace of the recipients' domains")
 
     def _unknown(self, session: Session, message: Message) -> Next:
         to = f" for {', '.join(message.untaken)}" if message.untaken else ""

@@ -15,10 +15,12 @@ from sqlalchemy import ColumnElement, and_, func, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
-from crm import events, outbound, suppressions
+from crm import events, outbound, senders, suppressions
 from crm.addresses import email_key
 from crm.bulk import Rows
 from crm.recording import conversations_of
+from crm.senders import Sender
+from mail.message import Address
 from models import (
     Campaign,
     CampaignRecipient,
@@ -71,8 +73,7 @@ class Addressed:
     message_id_header: str
     email: str
     name: str
-    from_email: str
-    from_name: str
+    sender: Sender
     return_token: str
 
 
@@ -139,10 +140,15 @@ def due(
     return [(position, Due(contact_id, name)) for position, contact_id, name in session.exec(query).all()]
 
 
-def address(session: Session, batch: Batch, contact_id: str, return_domain: str) -> Addressed | None:
+def address(
+    session: Session, batch: Batch, contact_id: str, return_domain: str, own_address: str = ""
+) -> Addressed | None:
     """What a recipient gets; None where it gets nothing, which is then written down.
 
     Locks and writes nothing otherwise, so that it costs no flush to disk: `hand_over` looks at the row again.
+
+    Args:
+        own_address: the location's at the provider; empty where that is not known.
 
     Raises:
         Stopped: the campaign was paused or cancelled.
@@ -178,7 +184,10 @@ def address(session: Session, batch: Batch, contact_id: str, return_domain: str)
     if silent:
         _settle_pending(session, recipient, S.SUPPRESSED, silent)
         return None
-    sender = batch.user if not contact.assigned_user_id else assigned
+    person = Address(campaign.from_name, campaign.from_email) if campaign.from_email else None
+    if person is None and assigned is not None:
+        person = senders.of_user(assigned)
+    location = Address(batch.location.name, own_address)
     message_id = recipient.message_id or new_id("msg")
     return Addressed(
         campaign_id=campaign.id,
@@ -187,8 +196,7 @@ def address(session: Session, batch: Batch, contact_id: str, return_domain: str)
         message_id_header=f"<{secrets.token_hex(16)}@{return_domain}>",
         email=recipient.email,
         name=contact.name if "@" not in contact.name else "",
-        from_email=campaign.from_email or sender.email,
-        from_name=campaign.from_name or ("" if campaign.from_email else sender.name),
+        sender=senders.speaking(person, senders.of_user(batch.user), location),
         return_token=recipient.return_token,
     )
 
@@ -245,7 +253,7 @@ def _show(session: Session, campaign: Campaign, mail: Addressed) -> None:
         sent_at=at,
         read=True,
         user_id=campaign.user_id,
-        from_email=mail.from_email,
+        from_email=mail.sender.from_.email,
         message_id_header=mail.message_id_header,
         send_asked_at=at,
         campaign_id=campaign.id,
@@ -253,18 +261,21 @@ def _show(session: Session, campaign: Campaign, mail: Addressed) -> None:
     rows = Rows()
     rows.add(Thread, thread.model_dump())
     rows.add(Message, message.model_dump(exclude={"search"}))
-    for role, name, email, contact_id in (
-        (Role.FROM, mail.from_name, mail.from_email, None),
-        (Role.TO, mail.name, mail.email, mail.contact_id),
-    ):
+    people = [
+        (Role.FROM, mail.sender.from_, None),
+        (Role.TO, Address(mail.name, mail.email), mail.contact_id),
+    ]
+    if mail.sender.reply_to is not None:
+        people.append((Role.REPLY_TO, mail.sender.reply_to, None))
+    for role, who, contact_id in people:
         person = Participant(
             message_id=message.id,
             location_id=location_id,
             role=role,
             position=0,
-            name=name,
-            email=email,
-            email_key=email_key(email),
+            name=who.name,
+            email=who.email,
+            email_key=email_key(who.email),
             contact_id=contact_id,
         )
         rows.add(Participant, person.model_dump())

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from crm import answering, campaigns, events, threads, timeline
+from crm import answering, campaigns, events, senders, threads, timeline
 from crm.suppressions import DISCARDED
+from mail.message import Address
 from models import (
     Account,
     AccountAlias,
@@ -82,6 +83,7 @@ class OutboundDraft:
     html: str | None = None
     reply_to_message_id: str | None = None
     from_email: str | None = None
+    from_name: str = ""
     send_at: datetime | None = None
     attachments: Sequence[OutgoingFile] = field(default=())
 
@@ -107,9 +109,15 @@ def queue(
             f"a mail may have at most {MOST_RECIPIENTS} recipients; this one has {len(everyone)}", "/to"
         )
     account = _mailbox(session, user) if draft.kind == "individual" else None
-    from_email = _from(session, user, account, draft.from_email)
+    from_email = _from(session, account, draft.from_email) if account is not None else None
     answered = _answered(session, location, draft.reply_to_message_id)
     conversation, thread = _place(session, location, draft, everyone, answered)
+    if from_email is not None:
+        sender: Address | None = Address(draft.from_name or user.name, from_email)
+    else:
+        name = draft.from_name or (user.name if draft.kind == "individual" else "")
+        asked = Address(name, draft.from_email) if draft.from_email else None
+        sender = senders.person_of(session, user, draft.kind, conversation.contact_id, asked)
     at = now()
     leaves_at = max(draft.send_at or at, at + undo_window)
     message = Message(
@@ -127,7 +135,7 @@ def queue(
         read=True,
         user_id=user.id,
         account_id=account.id if account else None,
-        from_email=from_email,
+        from_email=sender.email if sender is not None else None,
         reply_to_message_id=answered.id if answered else None,
         in_reply_to=[answered.message_id_header] if answered and answered.message_id_header else [],
         references=answering.references_to(answered) if answered else [],
@@ -137,7 +145,7 @@ def queue(
     )
     session.add(message)
     session.flush()
-    _add_participants(session, message, user, from_email, draft)
+    _add_participants(session, message, sender or senders.of_user(user), draft)
     for position, attached in enumerate(draft.attachments):
         session.add(
             Attachment(
@@ -209,16 +217,6 @@ CANCELLABLE = frozenset(
 """As long as it was not asked to be sent."""
 
 
-def cancel(session: Session, message_id: str) -> Message:
-    """Cancel a message that has not left; again changes nothing. A draft of it is taken back afterwards.
-
-    Raises:
-        TooLate: it has left, may have, or leaves with a campaign.
-    """
-    message = _locked(session, message_id)
-    if message.status == MessageStatus.CANCELLED:
-        return message
-    if message.campaign_id is not None:
 def is_cancellable(message: Message) -> bool:
     """Whether it has certainly not left, for anybody, and may be told not to."""
     untouched = message.campaign_id is None and message.send_asked_at is None and not message.untaken
@@ -242,6 +240,16 @@ def next_action(message: Message) -> str | None:
     return "Waits for a person to decide"
 
 
+def cancel(session: Session, message_id: str) -> Message:
+    """Cancel a message that has not left; again changes nothing. A draft of it is taken back afterwards.
+
+    Raises:
+        TooLate: it has left, may have, or leaves with a campaign.
+    """
+    message = _locked(session, message_id)
+    if message.status == MessageStatus.CANCELLED:
+        return message
+    if message.campaign_id is not None:
         raise TooLate("the message leaves with its campaign: cancel that one")
     if message.untaken:
         raise TooLate("the message can no longer be cancelled: it has left for some of its recipients")
@@ -391,9 +399,7 @@ def _mailbox(session: Session, user: User) -> Account | None:
     return session.get(Account, user.active_account_id) if user.active_account_id else None
 
 
-def _from(session: Session, user: User, account: Account | None, asked: str | None) -> str:
-    if account is None:
-        return asked or user.email
+def _from(session: Session, account: Account, asked: str | None) -> str:
     if asked is None or asked.strip().lower() == account.email_key:
         return account.email
     alias = session.get(AccountAlias, (account.id, asked.strip().lower()))
@@ -452,11 +458,9 @@ def _contacts(session: Session, location_id: str, keys: Sequence[str]) -> dict[s
     return dict(rows)
 
 
-def _add_participants(
-    session: Session, message: Message, user: User, from_email: str, draft: OutboundDraft
-) -> None:
+def _add_participants(session: Session, message: Message, sender: Address, draft: OutboundDraft) -> None:
     by_role = {
-        Role.FROM: [Recipient(from_email, user.name)],
+        Role.FROM: [Recipient(sender.email, sender.name)],
         Role.TO: draft.to,
         Role.CC: draft.cc,
         Role.BCC: draft.bcc,

@@ -6,6 +6,7 @@ only the answer tells, and where that is lost the outcome is unknown and the mai
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 import time
@@ -14,12 +15,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 CHECKED_AFTER_S = 5.0
 """A connection unused for longer may have been closed at the other end: asked before it is used again."""
 SERVICE_CLOSES = 421
 """The server goes away or wants fewer of us (RFC 5321 3.8); the mail under way is not at fault."""
+_ADDRESS = re.compile(r"[^\s@<>\"(),:;]{1,64}@[A-Za-z0-9.-]{1,200}")
 
 
 class ProviderRefused(Exception):
@@ -69,13 +71,15 @@ class ProviderMisconfigured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """`smtp[s]://user:password@host:port`, taken apart; its text never shows the password."""
+    """`smtp[s]://user:password@host:port[?from=address]`, taken apart; its text never shows the password."""
 
     host: str
     port: int
     tls: bool
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    address: str = ""
+    """That the location itself sends from, `?from=` or a name to log in with that is one; empty: not known."""
 
     @classmethod
     def parse(cls, url: str) -> Provider:
@@ -94,12 +98,15 @@ class Provider:
         except ValueError:
             raise ProviderMisconfigured("the SMTP provider's port is no number") from None
         tls = parts.scheme == "smtps"
+        username = unquote(parts.username) if parts.username else None
+        told = parse_qs(parts.query).get("from", [username or ""])[0]
         return cls(
             host=parts.hostname,
             port=port or (465 if tls else 587),
             tls=tls,
-            username=unquote(parts.username) if parts.username else None,
+            username=username,
             password=unquote(parts.password) if parts.password else None,
+            address=told if _ADDRESS.fullmatch(told) else "",
         )
 
 
@@ -110,9 +117,15 @@ class SmtpConnection:
     """
 
     def __init__(
-        self, provider: Provider, *, timeout_s: float = 30.0, local_hostname: str = "localhost"
+        self,
+        provider: Provider,
+        *,
+        timeout_s: float = 30.0,
+        local_hostname: str = "localhost",
+        checked_after_s: float = CHECKED_AFTER_S,
     ) -> None:
         self._provider = provider
+        self._checked_after_s = checked_after_s
         self._timeout_s = timeout_s
         self._local_hostname = local_hostname
         self._smtp: smtplib.SMTP | None = None
@@ -197,6 +210,11 @@ class SmtpConnection:
             self._smtp = None
 
     @property
+    def is_open(self) -> bool:
+        """As far as we know: the other end may have hung up."""
+        return self._smtp is not None
+
+    @property
     def _where(self) -> str:
         return f"{self._provider.host}:{self._provider.port}"
 
@@ -245,7 +263,7 @@ class SmtpConnection:
 
     def _is_alive(self, smtp: smtplib.SMTP) -> bool:
         moment = time.monotonic()
-        if moment - self._used_at > CHECKED_AFTER_S:
+        if moment - self._used_at > self._checked_after_s:
             try:
                 code, _ = smtp.noop()
             except (smtplib.SMTPException, OSError):

@@ -27,7 +27,7 @@ def is_doubted(mail: Mail, author: str) -> bool:
     if dmarc & {"pass", "fail"}:
         return "pass" not in dmarc
     return not any(
-        result == "pass" and _same_organisation(speaks_for.rpartition("@")[2], domain)
+        result == "pass" and same_organisation(speaks_for.rpartition("@")[2], domain)
         for method, result, properties in found
         if method != "dmarc"
         for speaks_for in _SPEAKS_FOR.findall(properties)
@@ -38,7 +38,7 @@ def _is_gmails(field: str) -> bool:
     return field.partition(";")[0].strip().lower() == GMAIL
 
 
-def _same_organisation(one: str, other: str) -> bool:
+def same_organisation(one: str, other: str) -> bool:
     """The same domain, or one within the other; a bare top-level domain speaks for nobody."""
     return one == other or any(
         "." in parent and child.endswith(f".{parent}") for parent, child in ((one, other), (other, one))

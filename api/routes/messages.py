@@ -210,6 +210,7 @@ def _queue(
         html=body.html,
         reply_to_message_id=body.reply_to_message_id,
         from_email=body.from_.email if body.from_ else None,
+        from_name=body.from_.name if body.from_ else "",
         send_at=body.send_at,
         attachments=files,
     )

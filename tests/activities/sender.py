@@ -21,6 +21,7 @@ from activities.smtp_sending import Providers
 from crm import outbound
 from crm.ledger import Limits
 from crm.outbound import OutboundDraft, Recipient
+from delivery.pacing import DomainPace
 from devstack.gmail.control import GmailControl
 from gmail.budget import Priority
 from gmail.client import Gmail
@@ -177,6 +178,7 @@ def desk(
         Providers(Vault(Fernet.generate_key().decode()), ""),
         limits or Limits(window=timedelta(hours=24)),
         "bcc.localhost",
+        DomainPace(6000),
     )
     try:
         yield Desk(database, control, sending, location.id, user.id, account.id, mailbox)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from sqlmodel import select
 
 from activities import answers, smtp_sending
 from activities.composing import Composer
@@ -18,11 +20,13 @@ from crm import filing, inbound_mails, leaving, outbound
 from crm.leaving import Next, Way
 from crm.ledger import Limits
 from crm.outbound import OutboundDraft, Recipient
+from delivery.pacing import DomainPace
+from delivery.smtp import Provider
 from mail.parse import parse
-from models import InboundMail, Message
+from models import Contact, InboundMail, Message, Participant
 from models.columns import now
 from models.ids import new_id
-from models.states import MessageStatus
+from models.states import MessageStatus, Role
 from storage.blobs import Blobs
 from storage.database import Database
 from tests.crm.builders import Crm, raw_mail
@@ -40,13 +44,33 @@ class Counter:
         self.crm = Crm.create(database)
         self.user = self.crm.user("ann@acme.example", "Ann")
         self.crm.contact("lea@lead.example")
-        composer = Composer(database, Blobs(folder.as_uri()))
-        self.sender = SmtpSender(database, composer, lambda _: provider.provider, "bcc.test")
+        self.composer = Composer(database, Blobs(folder.as_uri()))
+        self.own_address = ""
+        self.sender = self.sender_with(DomainPace(6000))
+
+    def sender_with(self, pace: DomainPace) -> SmtpSender:
+        def provider_of(_: object) -> Provider:
+            return replace(self.provider.provider, address=self.own_address)
+
+        return SmtpSender(self.database, self.composer, provider_of, "bcc.test", pace)
 
     def queue(
-        self, subject: str = "Offer", *, to: Sequence[str] = ("lea@lead.example",), kind: str = "individual"
+        self,
+        subject: str = "Offer",
+        *,
+        to: Sequence[str] = ("lea@lead.example",),
+        kind: str = "individual",
+        asked: tuple[str, str] | None = None,
     ) -> str:
-        draft = OutboundDraft(kind, [Recipient(email) for email in to], subject, text="Hello.")
+        name, email = asked or ("", None)
+        draft = OutboundDraft(
+            kind,
+            [Recipient(one) for one in to],
+            subject,
+            text="Hello.",
+            from_email=email,
+            from_name=name,
+        )
         with self.database.session() as session:
             return outbound.queue(session, self.crm.location, self.user, draft).id
 
@@ -67,7 +91,9 @@ class Counter:
 def counter(module_database: str, tmp_path: Path) -> Iterator[Counter]:
     database = Database(module_database, pool_size=4)
     with server() as provider:
-        yield Counter(database, tmp_path, provider)
+        one = Counter(database, tmp_path, provider)
+        yield one
+        one.sender.close()
     database.close()
 
 
@@ -354,3 +380,114 @@ def test_s20_an_out_of_office_answer_to_the_return_path_is_filed_and_is_no_reply
     filed, ours = counter.message(str(row.message_id)), counter.message(message_id)
     assert (filed.kind, filed.direction, filed.thread_id) == ("auto_reply", "inbound", ours.thread_id)
     assert (ours.status, ours.replied_at) == (MessageStatus.SENT, None)
+
+
+def assign(counter: Counter, email: str) -> None:
+    """Kim becomes the user whom Lea is assigned to."""
+    kim = counter.crm.user(email, "Kim")
+    with counter.database.session() as session:
+        (lea,) = session.exec(select(Contact).where(Contact.location_id == counter.crm.location.id)).all()
+        lea.assigned_user_id = kim.id
+
+
+def shown(counter: Counter, message_id: str, role: Role) -> list[tuple[str, str]]:
+    with counter.database.session() as session:
+        rows = session.exec(
+            select(Participant.name, Participant.email).where(
+                Participant.message_id == message_id, Participant.role == role
+            )
+        ).all()
+    return [(name, email) for name, email in rows]
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "assigned", "from_", "reply_to"),
+    [
+        ("", None, False, [("Ann", "ann@acme.example")], []),
+        ("", None, True, [("Kim", "kim@acme.example")], []),
+        ("", ("News", "news@acme.example"), True, [("News", "news@acme.example")], []),
+        (
+            "office@acme.example",
+            None,
+            False,
+            [("Acme", "office@acme.example")],
+            [("Ann", "ann@acme.example")],
+        ),
+        ("office@mail.acme.example", None, True, [("Kim", "kim@acme.example")], []),
+        (
+            "office@agency.example",
+            None,
+            True,
+            [("Kim", "office@agency.example")],
+            [("Kim", "kim@acme.example")],
+        ),
+        (
+            "office@agency.example",
+            ("News", "news@acme.example"),
+            True,
+            [("News", "office@agency.example")],
+            [("News", "news@acme.example")],
+        ),
+    ],
+)
+def test_s25_workflow_mail_is_from_its_setting_then_the_assigned_user_then_the_location(
+    counter: Counter,
+    own: str,
+    asked: tuple[str, str] | None,
+    assigned: bool,
+    from_: list[tuple[str, str]],
+    reply_to: list[tuple[str, str]],
+) -> None:
+    counter.own_address = own
+    if assigned:
+        assign(counter, "kim@acme.example")
+    message_id = counter.queue(kind="workflow", asked=asked)
+    assert shown(counter, message_id, Role.FROM) != []
+    counter.step(message_id)
+    left = parse(counter.provider.taken[0])
+    assert [(one.name, one.email) for one in left.from_] == from_
+    assert [(one.name, one.email) for one in left.reply_to] == reply_to
+    assert shown(counter, message_id, Role.FROM) == from_
+    assert shown(counter, message_id, Role.REPLY_TO) == reply_to
+    assert counter.message(message_id).from_email == from_[0][1]
+
+
+def test_s25_individual_mail_is_from_its_user_as_far_as_the_providers_domain_allows(counter: Counter) -> None:
+    assign(counter, "kim@acme.example")
+    counter.own_address = "office@agency.example"
+    counter.provider.answers["RCPT"] = "451 later"
+    message_id = counter.queue()
+    counter.step(message_id)
+    counter.provider.answers["RCPT"] = "250 ok"
+    counter.step(message_id)
+    left = parse(counter.provider.taken[0])
+    assert [(one.name, one.email) for one in left.from_] == [("Ann", "office@agency.example")]
+    assert [(one.name, one.email) for one in left.reply_to] == [("Ann", "ann@acme.example")]
+
+
+def test_one_connection_serves_many_mails(counter: Counter) -> None:
+    for _ in range(3):
+        assert counter.step(counter.queue()).way is Way.DONE
+    assert (len(counter.provider.taken), counter.provider.connections) == (3, 1)
+
+
+def test_a_connection_that_the_provider_has_closed_meanwhile_costs_no_try(counter: Counter) -> None:
+    counter.step(counter.queue())
+    counter.provider.answers["NOOP"] = ""
+    assert counter.step(counter.queue()).way is Way.DONE
+    assert (len(counter.provider.taken), counter.provider.connections) == (2, 2)
+
+
+def test_mail_to_one_domain_leaves_at_a_steady_pace(counter: Counter) -> None:
+    counter.sender.close()
+    counter.sender = counter.sender_with(DomainPace(1))
+    first, second, third = (counter.queue() for _ in range(3))
+    assert counter.step(first).way is Way.DONE
+    waits = [counter.step(one) for one in (second, third)]
+    assert [step.way for step in waits] == [Way.WAIT, Way.WAIT]
+    assert waits[0].until is not None
+    assert waits[1].until is not None
+    assert waits[1].until - waits[0].until > timedelta(seconds=50), "each has a time of its own"
+    assert counter.message(second).status == MessageStatus.QUEUED
+    assert counter.message(second).leaves_at == waits[0].until
+    assert len(counter.provider.taken) == 1

@@ -35,9 +35,9 @@ class Mailing:
         assert batch is not None
         return batch
 
-    def address(self, batch: Batch, contact: Contact | None = None) -> Addressed:
+    def address(self, batch: Batch, contact: Contact | None = None, own: str = "") -> Addressed:
         with self.crm.database.session() as session:
-            mail = mailing.address(session, batch, (contact or self.contacts[0]).id, "bcc.test")
+            mail = mailing.address(session, batch, (contact or self.contacts[0]).id, "bcc.test", own)
         assert mail is not None
         return mail
 

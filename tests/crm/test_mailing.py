@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlmodel import select
 
 from crm import campaigns, mailing, outbound
 from crm.mailing import MOST_TRIES, Stopped
-from models import Campaign, CampaignRecipient, Contact
+from crm.senders import Sender
+from mail.message import Address
+from models import Campaign, CampaignRecipient, Contact, Participant
 from models.columns import now
-from models.states import CampaignState, MessageStatus, RecipientState
+from models.states import CampaignState, MessageStatus, RecipientState, Role
 from tests.crm.builders import Crm
 from tests.crm.mailing import PAUSE, Mailing
 
@@ -227,3 +230,32 @@ def test_a_campaign_that_waits_for_servers_that_refused_for_now_is_left_alone(ne
         mailing.refused_for_now(session, batch, mail, "451 later", timedelta(hours=1))
     with news.crm.database.session() as session:
         assert news.id not in campaigns.unfinished(session, now() + timedelta(minutes=1))
+
+
+def test_s25_a_campaign_is_from_the_assigned_user_then_the_location_as_far_as_the_provider_allows(
+    crm: Crm,
+) -> None:
+    news = Mailing.to_new_contacts(crm, 2)
+    kim = crm.user("kim@acme.example", "Kim")
+    with crm.database.session() as session:
+        session.get_one(Contact, news.contacts[0].id).assigned_user_id = kim.id
+    batch = news.open()
+    ann, kims = Address("Ann", "ann@acme.example"), Address("Kim", "kim@acme.example")
+    said = []
+    for own in ("", "office@acme.example", "office@agency.example"):
+        for contact in news.contacts:
+            mail = news.address(batch, contact, own)
+            said.append(mail.sender)
+    assert said == [
+        Sender(kims),
+        Sender(ann),
+        Sender(kims),
+        Sender(Address("Acme", "office@acme.example"), ann),
+        Sender(Address("Kim", "office@agency.example"), kims),
+        Sender(Address("Acme", "office@agency.example"), ann),
+    ]
+    news.hand_over(batch, mail)
+    with crm.database.session() as session:
+        rows = select(Participant.role, Participant.email).where(Participant.message_id == mail.message_id)
+        people = dict(session.exec(rows).all())
+    assert (people[Role.FROM], people[Role.REPLY_TO]) == ("office@agency.example", "ann@acme.example")

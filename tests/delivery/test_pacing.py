@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from delivery.pacing import BURST_S, DomainPace
 
 
@@ -58,3 +60,14 @@ def test_a_thousand_quiet_domains_are_forgotten() -> None:
         clock.now += 0.01
         pace.wait_for("mx", f"d{number}.example")
     assert len(pace._next) <= 10_001
+
+
+def test_each_of_many_who_wait_is_told_a_time_of_its_own_and_finds_its_place_then() -> None:
+    clock = Clock()
+    pace = DomainPace(6, clock)
+    assert pace.turn("mx", "a.example") == 0
+    dues = [clock.now + pace.turn("mx", "a.example") for _ in range(20)]
+    assert [later - earlier for earlier, later in pairwise(dues)] == [10.0] * 19
+    for due in dues:
+        clock.now = due + 0.5
+        assert pace.turn("mx", "a.example") == 0

@@ -95,14 +95,11 @@ def test_where_it_cannot_be_written_down_nothing_leaves() -> None:
         assert it.connections == 2, "the half-spoken connection was closed"
 
 
-def test_a_connection_is_reused_and_one_that_died_meanwhile_is_replaced(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with server() as it, SmtpConnection(it.provider) as connection:
+def test_a_connection_is_reused_and_one_that_died_meanwhile_is_replaced() -> None:
+    with server() as it, SmtpConnection(it.provider, checked_after_s=-1) as connection:
         send(connection)
         send(connection)
         assert it.connections == 1
-        monkeypatch.setattr(smtp, "CHECKED_AFTER_S", -1)
         it.answers["NOOP"] = ""
         assert send(connection) == []
         assert it.connections == 2
@@ -163,3 +160,17 @@ def test_on_this_machine_a_password_may_go_unencrypted() -> None:
         with SmtpConnection(replace(it.provider, username="ann", password="s3cret")) as connection:
             assert send(connection) == []
     assert "AUTH" in said
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("smtp://127.0.0.1", ""),
+        ("smtps://apikey:x@smtp.example", ""),
+        ("smtps://office%40acme.example:x@smtp.example", "office@acme.example"),
+        ("smtps://apikey:x@smtp.example?from=news@acme.example", "news@acme.example"),
+        ("smtps://apikey:x@smtp.example?from=nonsense", ""),
+    ],
+)
+def test_s25_a_providers_url_tells_the_locations_own_address(url: str, address: str) -> None:
+    assert Provider.parse(url).address == address
