@@ -174,7 +174,10 @@ class Steps:
         """Stop, give back, forget. A consent that comes meanwhile is a new connection, and not forgotten."""
         memory = self._memory
         memory.consented = memory.changed = False
-        report = await self._take("disconnect_account", "Disconnect", self._value(), policies.user_waits)
+        # A Google that takes each call and answers none costs minutes; the end comes all the same.
+        report = await self._take(
+            "disconnect_account", "Disconnect", self._value(), policies.user_waits, policies.PAGE_TIMEOUT
+        )
         if report:
             memory.forget(
                 known=True,

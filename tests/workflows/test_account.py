@@ -11,11 +11,15 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from activities.outcomes import SHORT_WAITS_S
 from tests.workflows.acting import Actors, active, on_stage
 from workflows.account import AccountWorkflow
 from workflows.values import AccountMemory, Gap, Report, SyncInput
 
 pytestmark = pytest.mark.servers
+
+READ_TIMEOUT = timedelta(seconds=60)
+"""How long one call waits for Google's answer."""
 
 STATES = ("connecting", "active", "recovering", "paused", "reauthorization_required")
 
@@ -136,6 +140,22 @@ async def test_s5_disconnect_ends_it_in_every_state(
         assert actors.times("disconnect_account") == 1
         assert actors.times("wake_messages") == 1
         assert (await stage.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+
+async def test_s5_a_disconnect_outlasts_a_google_that_answers_nothing(
+    temporal_env: WorkflowEnvironment, actors: Actors
+) -> None:
+    actors.will("disconnect_account", Report(state="disconnected"))
+    async with on_stage(temporal_env, actors, in_state("active")) as stage:
+        await stage.handle.signal(AccountWorkflow.disconnect)
+        await asyncio.wait_for(stage.handle.result(), 40)
+        (step,) = [
+            event.activity_task_scheduled_event_attributes
+            async for event in stage.handle.fetch_history_events()
+            if event.activity_task_scheduled_event_attributes.activity_type.name == "disconnect_account"
+        ]
+    calls_of_a_step = 2 * (1 + len(SHORT_WAITS_S))
+    assert step.start_to_close_timeout.ToTimedelta() > READ_TIMEOUT * calls_of_a_step
 
 
 async def test_s5_a_consent_while_it_is_being_disconnected_is_a_new_connection(
