@@ -22,7 +22,7 @@ class Campaign(SQLModel, table=True):
     location_id: str = reference("locations.id")
     user_id: str = reference("users.id")
     from_email: str
-    """The campaign's own From; empty: the contact's assigned user, then the campaign's (S25)."""
+    """The campaign's own From; empty: the contact's assigned user, then the location (S25)."""
     from_name: str = ""
     subject: str
     html: str | None = None

@@ -37,7 +37,9 @@ class CampaignIn(BaseModel):
     text: Text | None = None
     contact_ids: list[str] = Field(min_length=1, max_length=MOST_RECIPIENTS)
     from_: AddressIn | None = Field(
-        None, alias="from", description="Else the contact's assigned user, then this user."
+        None,
+        alias="from",
+        description="Else the contact's assigned user, then the location's own address, or this user's.",
     )
 
     @model_validator(mode="after")
