@@ -103,7 +103,7 @@ def _view(session: Session, account: Account, limits: Limits) -> AccountView:
             listed=account.completeness_listed,
             decided=account.completeness_decided,
             missing=account.completeness_missing,
-            to_retry=len(decisions.failed(session, account.id)),
+            to_retry=decisions.number_failed(session, account.id),
         ),
         sends=SendsView(
             limit=usage.limit, used_24h=usage.used, queued=usage.queued, next_slot_at=usage.next_slot_at

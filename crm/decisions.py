@@ -196,6 +196,13 @@ def failed(session: Session, account_id: str) -> Sequence[str]:
     return session.exec(query.order_by(col(Decision.next_try_at))).all()
 
 
+def number_failed(session: Session, account_id: str) -> int:
+    """How many ids wait for another try."""
+    return session.exec(
+        select(func.count()).where(Decision.account_id == account_id, Decision.outcome == Outcome.FAILED)
+    ).one()
+
+
 def put_aside(session: Session, account_id: str) -> set[str]:
     """The ids that were decided while they lay in spam or the trash (S31): they may have left it since."""
     rows = session.exec(
