@@ -58,6 +58,9 @@ def read_addresses(raw: bytes) -> tuple[Address, ...]:
     if plain is not None:
         return plain
     text = clean(raw.decode("ascii") if raw.isascii() and b"\x1b" not in raw else decode(raw)[0])
+    if "&lt;" in text or not text.isascii():
+        # As pages show addresses, and as East Asian keyboards write them.
+        text = text.replace("&lt;", "<").replace("&gt;", ">").replace("＜", "<").replace("＞", ">")
     found = _Reader(text).read()
     if not any("@" in address.email for address in found) and "=?" in text:
         decoded = decode_words(text)
@@ -316,6 +319,9 @@ def clean_email(text: str) -> str:
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
     text = text.strip(_JUNK).rstrip(".")
+    if ";" in text or "," in text:
+        match = _EMAIL.search(text)
+        text = match[0] if match else text
     if _SPACES.search(text):
         text = _join_at(text) if "@" in text else text.replace(" at ", "@", 1)
         match = _EMAIL.search(text)

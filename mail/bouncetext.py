@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from mail import htmltext, notices
+from mail import autoreply, htmltext, notices
 from mail.bouncereading import Reading, addresses_in, sentence, smtp_code, status_in
 from mail.labels import fold
 from mail.message import Mail
@@ -89,7 +89,7 @@ _FAILURE = re.compile(
     |nicht\s+(?:\w+\s+){0,3}(?:zugestellt|übermittelt|zustellbar|ausgeliefert|gefunden|gesendet)
     |unzustellbar|unbekannter\s+(?:benutzer|empfänger)|fehlgeschlagen|n.a\s+pas\s+pu\s+être
     |n.ont\s+pas\s+pu\s+être|non\s+remis|impossible\s+de\s+(?:remettre|distribuer|transmettre|livrer)
-    |échec|introuvable|utilisateur\s+inconnu|no\s+(?:se\s+)?(?:ha\s+podido|pudo|puede|ha\s+sido\s+posible
+    |mancata\s+consegna|(?:è\s+stat[oa]\s+)?(?:rifiutat|respint)[oa]\s+dal|échec|introuvable|utilisateur\s+inconnu|no\s+(?:se\s+)?(?:ha\s+podido|pudo|puede|ha\s+sido\s+posible
     |se\s+ha\s+podido)\s+(?:ser\s+)?entreg|no\s+(?:existe|entregad)|usuario\s+desconocido|rechazad
     |não\s+(?:pôde|foi|pode|existe)|falha\s+(?:na|permanente|de)|non\s+(?:è\s+stat[oa]|sono\s+stati
     |può\s+essere|esiste)\s*(?:possibile|recapitat|consegnat)?|impossibile|utente\s+sconosciuto
@@ -161,7 +161,7 @@ _ONLY_ADDRESS = re.compile(
     r"|rfc822)\s{0,3}[:;]\s{0,3}){0,2}[<\"'(]{0,2}[^\s<>@]{1,100}@[^\s<>@]{1,200}[>\"')]{0,2}[\s:;.,*)\-]{0,8}(?:\(.{0,120}\)?)?$",
     re.IGNORECASE,
 )
-_RCPT = re.compile(r"rcpt\s+to:|recipient", re.IGNORECASE)
+_RCPT = re.compile(r"rcpt\s+to:|recipient|destinat|empfänger|получател|收件人|받는", re.IGNORECASE)
 _FROM = re.compile(
     r"mail\s+from:|sender|from address|reply-to|from\s?:|envelope-from|contact|please (?:send|mail|write"
     r"|contact)|assistance|help",
@@ -172,8 +172,11 @@ _NO_RECIPIENT = re.compile(
     r"|admin(?:istrator)?|noreply|no-reply|double-bounce|bounces?)@",
     re.IGNORECASE,
 )
+_WIDE = dict.fromkeys(map(ord, "：（），；【】「」『』《》“”"), " ")
+"""Punctuation that stands right beside an address in East Asian notices."""
 _REASON_START = re.compile(
-    r"^\s*(?:reason|because|error|diagnostic(?:-code)?|remote (?:host )?said|response"
+    r"^\s*(?:(?:da|weil|car|porque|perché|omdat)\s*:\s*$|grund|ursache|motif|raison|motivo|причина|退信原因|原因"
+    r"|理由|이유|반송 이유|reason|because|error|diagnostic(?:-code)?|remote (?:host )?said|response"
     r"|the error that the other server returned was|\(reason)\s*:?",
     re.IGNORECASE,
 )
@@ -185,6 +188,8 @@ def read(mail: Mail) -> Reading:
     text = nested or mail.text or ""
     if not text.strip() and mail.html:
         text = htmltext.text_of(mail.html)
+    if not text.isascii():
+        text = text[:MAX_TEXT].translate(_WIDE)
     lines = text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n").split("\n")[:MAX_LINES]
     cut = _returned_at(lines)
     own, returned = lines[:cut], lines[cut:]
@@ -226,13 +231,17 @@ def is_notice(mail: Mail, reading: Reading) -> bool:
     header = 0
     if notices.is_daemon(mail):
         header += 2
+    elif autoreply.has_auto_reply_subject(mail) and not notices.report_type(mail):
+        # It says who cannot be reached, and who can instead.
+        return False
     if notices.has_null_return_path(mail):
         header += 1
     if notices.is_submitted_by_machine(mail):
         header += 1
-    if (
+    named = (
         notices.has_failure_subject(mail) or notices.has_delay_subject(mail)
-    ) and not notices.is_reply_subject(mail):
+    ) and not notices.is_reply_subject(mail)
+    if named:
         header += 2
     if notices.report_type(mail):
         header += 2
@@ -245,7 +254,11 @@ def is_notice(mail: Mail, reading: Reading) -> bool:
         return True
     if header >= 2 and reading.evidence >= 2 and notices.is_daemon(mail, strictly=True):
         return True
-    return header >= 2 and reading.evidence >= 2 and header + reading.evidence >= NOTICE_WEIGHT
+    if header > 2:
+        return reading.evidence >= 2 and header + reading.evidence >= NOTICE_WEIGHT
+    # People choose such subjects too, and postmasters write of other things: more must speak for a notice.
+    coded = reading.status is not None or reading.code is not None
+    return header == 2 and reading.evidence >= 3 + (coded if named else not coded)
 
 
 def _is_delay(mail: Mail, folded: str, code: str) -> bool:
@@ -395,7 +408,7 @@ def _reason(own: Sequence[str], recipients: Iterable[str]) -> str:
             return sentence(text)
     keys = tuple(address.lower() for address in recipients)
     for at, line in enumerate(own):
-        if keys and any(key in line.lower() for key in keys):
+        if keys and not _TO_LINE.match(line) and any(key in line.lower() for key in keys):
             if _fails(line[:600]):
                 return sentence(line)
             for below in own[at + 1 : at + 4]:

@@ -110,6 +110,9 @@ _TEXT_CODEC = re.compile(
     r"(?:utf-(?:7|8|8-sig|16|16-le|16-be|32|32-le|32-be)|ascii|iso8859-\d+|cp\d+|koi8-[rtu]|kz1048|tis-620"
     r"|mac-\w+|hp-roman8|ptcp154|gb2312|gbk|gb18030|hz|big5|big5hkscs|euc[_-]\w+|iso2022[_-]\w+|shift[_-]\w+|johab)\Z"
 )
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+"""What two bytes mean in gb18030 that no Chinese charset gives a character."""
+_NOT_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _DOUBLE_BYTE = frozenset(
     {
         "gb18030",
@@ -244,7 +247,7 @@ def _decode_legacy(data: bytes, codec: str, hints: Iterable[str]) -> tuple[str, 
     """Text of bytes that are not valid UTF-8."""
     if codec and not codec.startswith(("utf-", "cp1252")):
         text, read = _decode_codec(data, codec)
-        if read:
+        if read and not (codec == "gb18030" and _PRIVATE.search(text) is not None):
             return text, True
         if codec.startswith("iso2022_jp"):
             hints = ("euc-jp", "shift_jis", *hints)
@@ -271,7 +274,8 @@ def _decode_legacy(data: bytes, codec: str, hints: Iterable[str]) -> tuple[str, 
         text, _ = _decode_codec(data, codec)
         if text.count("\ufffd") * 20 <= len(text):
             return text, False
-    latin = "cp1252" if codec == "cp1252" else guess_latin(data)
+    believed = codec == "cp1252" and (b"\xe2\x80" in data or _NOT_IN_CP1252.search(data) is None)
+    latin = "cp1252" if believed else guess_latin(data)
     if b"\xe2\x80" in data:
         # Quotes and dashes of another charset than the rest: pages that gather other people's words have them.
         data = _FOREIGN_PUNCTUATION.sub(lambda found: found[0].decode().encode(latin, "replace"), data)

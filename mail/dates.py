@@ -20,6 +20,50 @@ _USUAL = re.compile(
 _ISO = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
 )
+_ZONE = re.compile(r"(?:\b(?:GMT|UTC?))?\s?([+-])(\d{1,2}):?(\d{2})(?=\s*(?:\(|\Z))")
+_NAMED_ZONE = re.compile(r"\b(CES?T|EES?T|WES?T|MSK|JST|KST)\b")
+_ZONES = {
+    "WET": "+0000",
+    "CET": "+0100",
+    "WEST": "+0100",
+    "CEST": "+0200",
+    "EET": "+0200",
+    "EEST": "+0300",
+    "MSK": "+0300",
+    "JST": "+0900",
+    "KST": "+0900",
+}
+_HALF_DAY = re.compile(r"\b([AP])\.?M\b", re.IGNORECASE)
+_MONTH = re.compile(r"(?<=\d)[ .-]{1,2}([^\W\d_]{3,10})[ .-]{1,3}(?=\d{4})")
+_FOREIGN_MONTHS = {
+    "mär": "Mar",
+    "mrz": "Mar",
+    "mai": "May",
+    "okt": "Oct",
+    "dez": "Dec",
+    "fév": "Feb",
+    "fev": "Feb",
+    "avr": "Apr",
+    "juin": "Jun",
+    "juil": "Jul",
+    "aoû": "Aug",
+    "aou": "Aug",
+    "déc": "Dec",
+    "ene": "Jan",
+    "abr": "Apr",
+    "ago": "Aug",
+    "dic": "Dec",
+    "gen": "Jan",
+    "mag": "May",
+    "giu": "Jun",
+    "lug": "Jul",
+    "set": "Sep",
+    "ott": "Oct",
+    "out": "Oct",
+    "mei": "May",
+    "maj": "May",
+    "mrt": "Mar",
+}
 _DIGITS_DATE = re.compile(r"\d")
 
 
@@ -40,13 +84,32 @@ def read_date(value: str | None) -> datetime | None:
         iso = _ISO.match(value)
         if iso is not None:
             return _from_iso(iso)
-        parsed = parsedate_tz(value)
+        parsed = parsedate_tz(_as_usual(value))
         if parsed is None:
             return None
         year, month, day, hour, minute, second, *_, offset = parsed
+        half = _HALF_DAY.search(value)
+        if half is not None and 0 < hour <= 12:
+            hour = hour % 12 + (12 if half[1] in "Pp" else 0)
+        if 100 <= year < 200:
+            # Years counted from 1900 (Perl and JavaScript of old).
+            year += 1900
         return _utc(year, month, day, hour, minute, second, offset or 0)
     except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
         return None
+
+
+def _as_usual(value: str) -> str:
+    """The date with its zone in digits, without a colon, its month in English, and no AM or PM."""
+    value = _HALF_DAY.sub("", value)
+    value = _NAMED_ZONE.sub(lambda found: _ZONES[found[1]], value)
+    value = _ZONE.sub(lambda found: f" {found[1]}{found[2]:0>2}{found[3]}", value, count=1)
+    return _MONTH.sub(_in_english, value, count=1)
+
+
+def _in_english(found: re.Match[str]) -> str:
+    word = found[1].lower()
+    return f" {_FOREIGN_MONTHS.get(word[:4]) or _FOREIGN_MONTHS.get(word[:3]) or word[:3]} "
 
 
 def _from_usual(match: re.Match[str]) -> datetime:

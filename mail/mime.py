@@ -255,7 +255,7 @@ def clean_filename(name: str) -> str:
 def decode_transfer(data: bytes, encoding: str, text: bool) -> bytes:
     """Bytes with a transfer encoding undone; left as they are where it is unknown or not really there."""
     if encoding == "base64":
-        return data if text and _reads_as_words(data) else decode_base64(data)
+        return _decode_base64_words(data) if text and _reads_as_words(data) else decode_base64(data)
     if encoding == "quoted-printable":
         if b"= " in data or b"=\t" in data:
             data = _QP_SPACE.sub(b"=", data)
@@ -265,12 +265,23 @@ def decode_transfer(data: bytes, encoding: str, text: bool) -> bytes:
     return data
 
 
+_BASE64_LINES = re.compile(
+    rb"\s*+[A-Za-z0-9+/]{40,}+={0,2}[ \t]*+\r?\n(?:[A-Za-z0-9+/]++={0,2}[ \t]*+\r?\n)*+"
+)
 _WORDS = re.compile(rb"[A-Za-z]{1,20} [A-Za-z]{1,20} [A-Za-z]{1,20} [A-Za-z]{1,20}")
 
 
 def _reads_as_words(data: bytes) -> bool:
     head = data[:2000]
     return b" " in head and _WORDS.search(head) is not None and len(head.split()) > len(head) / 30
+
+
+def _decode_base64_words(data: bytes) -> bytes:
+    """Words in a part that is said to be base64: all of it, or what a mailing list put below the base64."""
+    encoded = _BASE64_LINES.match(data)
+    if encoded is None:
+        return data
+    return decode_base64(encoded[0]) + b"\n" + data[encoded.end() :]
 
 
 def _decode_uu(data: bytes) -> bytes:

@@ -363,6 +363,44 @@ In-Reply-To: <sent-10@crm.example.com>""",
 
 PROSE: list[Notice] = [
     Notice(
+        "qq, an address between wide signs",
+        _raw(
+            """From: PostMaster@qq.com
+To: bob@example.com
+Subject: 来自qq.com的退信
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit""",
+            """抱歉，您的邮件被退回来了……
+收件人：carl@example.org
+退信原因：收件人邮件地址（carl@example.org）不存在，邮件无法送达。
+host example.org said: 550 5.1.1 User unknown""",
+        ),
+        "bounce",
+        ("carl@example.org",),
+        (),
+        True,
+        "5.1.1",
+    ),
+    Notice(
+        "italian certified mail",
+        _raw(
+            """From: posta-certificata@pec.example.it
+To: bob@example.com
+Subject: AVVISO DI MANCATA CONSEGNA: Offerta
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit""",
+            """Avviso di mancata consegna
+
+Nel messaggio "Offerta" proveniente da "bob@example.com" e destinato all'utente "carl@example.org" è stato
+rilevato un errore 5.1.1 - indirizzo non valido. Il messaggio è stato rifiutato dal sistema.""",
+        ),
+        "bounce",
+        ("carl@example.org",),
+        (),
+        True,
+        "5.1.1",
+    ),
+    Notice(
         "qmail",
         _raw(
             "From: MAILER-DAEMON@mx.example.net\nTo: bob@example.com\nReturn-Path: <>\nSubject: failure notice\nMessage-ID: <n@mx.example.net>",

@@ -91,6 +91,9 @@ def test_a_group_gives_its_members() -> None:
         ("Ann (open <ann@example.com>", [("Ann open", "ann@example.com")]),
         ("'ann@example.com'", [("", "ann@example.com")]),
         ("ann@example.com.", [("", "ann@example.com")]),
+        ("Ann Lee &lt;ann@example.com&gt;", [("Ann Lee", "ann@example.com")]),
+        ("Ann Lee ＜ann@example.com＞", [("Ann Lee", "ann@example.com")]),
+        ("Ann <ann@example.com;bob@example.com>", [("Ann", "ann@example.com")]),
     ],
 )
 def test_broken_mailboxes_are_understood(value: str, expected: list[tuple[str, str]]) -> None:

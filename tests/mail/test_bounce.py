@@ -72,6 +72,10 @@ def test_s20_a_report_of_success_is_a_receipt() -> None:
             "Fwd: Delivery Status Notification (Failure)",
             "Look, carl@example.org failed:\n\n> 550 5.1.1 User unknown",
         ),
+        (
+            "Mail delivery failed?",
+            'I got "550 5.1.1 User unknown" when I wrote to carl@example.org. Another address?',
+        ),
         ("Server move", "The mailer-daemon was delayed and failed to deliver 550 mails."),
     ],
 )
@@ -83,6 +87,41 @@ def test_a_persons_mail_about_delivery_is_no_notice(subject: str, text: str) -> 
     mail = parse(raw.encode())
     assert bounce.read(mail) is None
     assert not classify.headers_suffice_notice(mail)
+
+
+@pytest.mark.parametrize(
+    ("headers", "text", "kind"),
+    [
+        (
+            "From: Carl <carl@example.org>\r\nReturn-Path: <>\r\nAuto-Submitted: auto-replied\r\n"
+            "Subject: Automatic reply: Offer",
+            "I am away. Your message will not be delivered to anyone. Contact dora@example.org.",
+            "auto_reply",
+        ),
+        (
+            "From: postmaster@example.com\r\nSubject: Spam quarantine summary: 2 new messages",
+            "The following messages were blocked:\r\n\r\nspam@example.net  Buy now\r\nann@example.org  Offer",
+            "message",
+        ),
+    ],
+)
+def test_s20_machines_that_speak_of_undelivered_mail_send_no_bounce(
+    headers: str, text: str, kind: str
+) -> None:
+    mail = parse(f"{headers}\r\nTo: bob@example.com\r\n\r\n{text}\r\n".encode())
+    assert classify.kind(mail) == kind
+
+
+def test_s20_the_reason_is_no_header_line_of_the_mail() -> None:
+    raw = (
+        b"From: System Administrator <postmaster@mx.example.net>\r\nTo: bob@example.com\r\n"
+        b"Subject: Undeliverable: Offer\r\n\r\nYour message\r\n\r\n  To:      carl@example.org\r\n"
+        b"  Subject: Offer\r\n\r\ndid not reach the following recipient(s):\r\n\r\n"
+        b"carl@example.org on Thu, 6 Jun 2024 10:00:00 +0200\r\n    The recipient name is not recognized\r\n"
+    )
+    found = bounce.read(parse(raw))
+    assert found is not None
+    assert found.reason == "The recipient name is not recognized"
 
 
 def test_s9_headers_alone_show_a_bounce() -> None:

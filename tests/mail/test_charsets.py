@@ -128,3 +128,13 @@ def test_quotes_of_another_charset_among_latin_letters_are_read() -> None:
 )
 def test_names_of_charsets_that_no_registry_has_are_known(name: str) -> None:
     assert codec_name(name)
+
+
+def test_big5_that_is_declared_as_gb2312_is_read() -> None:
+    text = "您好，附件是我們的報價單，請查收，謝謝"
+    assert decode(text.encode("big5"), "gb2312")[0] == text
+
+
+def test_letters_that_latin_1_cannot_mean_disprove_it() -> None:
+    text = "Dobrý den, posílám nabídku. Děkuji, přeji hezký den, žluťoučký kůň"
+    assert decode(text.encode("cp1250"), "iso-8859-1")[0] == text

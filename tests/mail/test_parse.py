@@ -121,6 +121,11 @@ def test_inner_multipart_with_the_outer_boundary() -> None:
             b"these are plain words and no base64 at all",
             "these are plain words and no base64 at all",
         ),
+        (
+            "base64",
+            b"R3LDvMOfZSBhdXMgS8O2bG4sIGhldXRlIHVuZCBtb3JnZW4g\nU29ubmU=\n\n_____\nThis list footer was added",
+            "Grüße aus Köln, heute und morgen Sonne\n\n_____\nThis list footer was added",
+        ),
         ("x-uuencode", b"begin 644 a\n#86)C\n`\nend\n", "abc"),
         ("8-bit", "café".encode(), "café"),
         ("nonsense", "café".encode(), "café"),
@@ -275,6 +280,28 @@ def test_a_broken_winmail_dat_stays_as_it_is(data: bytes) -> None:
 )
 def test_dates_missing_and_wild(value: str, moment: datetime | None) -> None:
     assert read_date(value) == moment
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Tue, 04 Jun 2024 09:00:00 GMT+02:00",
+        "Tue, 04 Jun 2024 09:00:00 +02:00",
+        "Tue, 4 Jun 2024 09:00:00 +0200 (CEST)",
+        "Tue, 4 Jun 2024 09:00:00 CEST",
+        "mar., 4 juin 2024 09:00:00 +0200",
+        "Di, 4. Juni 2024 09:00:00 +0200",
+        "Tue, 4 Jun 2024 9:00:00 AM +0200",
+        "Tue, 4 Jun 124 09:00:00 +0200",
+    ],
+)
+def test_dates_in_the_forms_of_careless_programs(value: str) -> None:
+    assert read_date(value) == datetime(2024, 6, 4, 7, tzinfo=UTC)
+
+
+def test_an_afternoon_is_twelve_hours_later() -> None:
+    assert read_date("Tue, 4 Jun 2024 9:00:00 PM +0200") == datetime(2024, 6, 4, 19, tzinfo=UTC)
+    assert read_date("Tue, 4 Jun 2024 12:30:00 AM") == datetime(2024, 6, 4, 0, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
