@@ -223,7 +223,8 @@ def test_s27_five_hundred_mails_through_every_crash(
     print(f"seed {SEED}")
     chance = random.Random(SEED)
     stack = fresh_stack(parts=EVERYTHING_ELSE, settings=SETTINGS)
-    fates = [f"{boundary}#{chance.randint(1, 25)}" for boundary in BOUNDARIES] * workers
+    # Soon enough that most are reached within a life, also on a busy machine.
+    fates = [f"{boundary}#{chance.randint(1, 6)}" for boundary in BOUNDARIES] * workers
     chance.shuffle(fates)
     troubles = [
         kill(stack, "postgres"),
