@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from activities.composing import Composer
-from crm import identity, leaving, outbound, progress
+from crm import following, identity, leaving, outbound, progress
 from crm.leaving import Next, Way
 from crm.progress import Fact, Overtaken, Progress
 from gmail.budget import Priority
@@ -96,11 +96,11 @@ class GmailSender:
         """
         one = self._open(message_id)
         try:
-            return self._withdrawn(one)
+            return self._withdrawn(one, may_have_left=one.progress.to_be_taken_back)
         except Overtaken:
             return Next(Way.WAIT, now() + OVERTAKEN_PAUSE, "another try of it goes on")
 
-    def _withdrawn(self, one: _Try) -> Next:
+    def _withdrawn(self, one: _Try, *, may_have_left: bool) -> Next:
         try:
             one.take_back()
             return one.read_back() if one.has_left else Next(Way.WAIT, now(), "its draft is taken back")
@@ -112,6 +112,8 @@ class GmailSender:
             if one.is_given_up():
                 # Its draft stays known, and is taken back when the mailbox is connected again.
                 return Next(Way.DONE, refused=one.progress.account_id)
+            if may_have_left:
+                return one.hold_for_its_mailbox()
             one.forget_draft()  # it was never asked to be sent; what may lie there is a draft
             return Next(Way.WAIT, now(), "its draft is out of reach")
 
@@ -363,6 +365,13 @@ class _Try:
         """It shows as unknown where it may have left."""
         if self.progress.send_asked_at is not None and not self.has_left:
             self._set(MessageStatus.HELD, detail)
+
+    def hold_for_its_mailbox(self) -> Next:
+        """It may have left from a mailbox that cannot be asked: it leaves from no other."""
+        with self._database.session() as session:
+            message = progress.locked(session, self.progress, unsettled=True)
+            following.hold(session, message, session.get_one(Account, self.progress.account_id))
+        return Next(Way.WAIT, why="held: its mailbox cannot be asked")
 
     def cannot_ask(self, why: str) -> Next:
         """Gmail refuses us for this mailbox: unknown where it may have left, else it waits."""

@@ -63,8 +63,9 @@ def hold_queue(session: Session, account: Account) -> list[str]:
     waiting = _not_asked_to_be_sent(session, account.id)
     if active is not None and active != account.id:
         for message in waiting:
-            move(session, message, session.get_one(Account, active))
-        return []
+            if not _may_have_left(message):
+                move(session, message, session.get_one(Account, active))
+        waiting = [message for message in waiting if _may_have_left(message)]
     for message in waiting:
         hold(session, message, account)
     return [message.id for message in waiting]
@@ -74,8 +75,18 @@ def hold(session: Session, message: Message, account: Account) -> None:
     """Its mailbox is disconnected: it leaves only from there, when a person says so, or not at all (S5)."""
     give_place_up(session, message)
     words = f"{account.email} was disconnected. Connect it again and choose Try again, or discard the mail."
+    if _may_have_left(message):
+        words = (
+            f"It may have left from {account.email}, which cannot be asked any more. Connect it again and choose "
+            "Try again, mark the mail as sent, or discard it."
+        )
     set_status(session, message, MessageStatus.HELD, words)
     message.leaves_at = None
+
+
+def _may_have_left(message: Message) -> bool:
+    """Its draft was being taken back: an earlier try may have sent it all the same (`crm.progress`)."""
+    return message.draft_id is not None and message.draft_asked_at is None
 
 
 def give_place_up(session: Session, message: Message) -> None:

@@ -31,8 +31,9 @@ from gmail.errors import (
     Unavailable,
 )
 from gmail.mailbox import Mailbox
-from models import Account, Message
+from models import Account, Message, User
 from models.columns import now
+from models.ids import new_id
 from models.states import AccountState, MessageStatus
 from tests.activities.sender import Desk, WorkerDied, desk
 
@@ -430,6 +431,37 @@ def test_a_mail_that_gmail_does_not_answer_for_says_so_and_can_be_cancelled(
         outbound.cancel(session, message_id)
     assert ann.settle(message_id) == MessageStatus.CANCELLED
     assert (ann.drafts(title), ann.delivered(title)) == ([], 0)
+
+
+@pytest.mark.parametrize("may_have_left", [False, True])
+def test_s4_a_draft_out_of_reach_lets_the_mail_leave_elsewhere_only_if_it_cannot_have_left(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch, may_have_left: bool
+) -> None:
+    message_id = ann.queue(subject())
+    refuse(monkeypatch, "send_draft", Unavailable("away"))
+    with pytest.raises(Unavailable):
+        ann.step(message_id)
+    with ann.database.session() as session:
+        message = session.get_one(Message, message_id)
+        message.send_asked_at = None
+        if may_have_left:
+            message.draft_asked_at = None
+        account = session.get_one(Account, ann.account_id)
+        other = f"{new_id('ann')}@gmail.com"
+        changed = {"id": new_id("acc"), "google_sub": other, "email": other, "email_key": other}
+        elsewhere = Account(**{**account.model_dump(), **changed})
+        session.add(elsewhere)
+        session.flush()
+        session.get_one(User, ann.user_id).active_account_id = elsewhere.id
+    try:
+        refuse(monkeypatch, "delete_draft", GrantRefused("the password was changed"))
+        ann.step(message_id)
+        message = ann.message(message_id)
+        assert (message.status == MessageStatus.HELD) is may_have_left
+        assert (message.draft_id is not None) is may_have_left
+    finally:
+        with ann.database.session() as session:
+            session.get_one(User, ann.user_id).active_account_id = ann.account_id
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, call: str, error: GoogleError) -> None:

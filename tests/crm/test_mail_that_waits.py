@@ -123,6 +123,21 @@ def test_s4_a_mail_with_a_draft_leaves_from_the_new_address_once_that_is_taken_b
     assert (desk.shown_from(message_id), desk.message(message_id).draft_id) == (desk.second.email, None)
 
 
+def test_s27_a_mail_that_may_have_left_from_the_old_mailbox_does_not_leave_from_the_new_one(
+    desk: Desk,
+) -> None:
+    message_id = desk.mail()
+    desk.drafted(message_id)
+    with desk.crm.database.session() as session:  # sent or not, it was being taken back
+        session.get_one(Message, message_id).draft_asked_at = None
+    desk.switch()
+    assert desk.asks(message_id).way is Way.WITHDRAW
+    desk.disconnect()
+    held = desk.message(message_id)
+    assert (held.status, held.account_id) == (MessageStatus.HELD, desk.first.id)
+    assert "may have left" in (held.status_detail or "")
+
+
 @pytest.mark.parametrize("has_draft", [False, True])
 def test_s5_held_mail_leaves_from_its_own_mailbox_or_not_at_all(desk: Desk, has_draft: bool) -> None:
     message_id = desk.mail()
