@@ -40,7 +40,7 @@ _FAILURE_SUBJECT = re.compile(
     |message|to\s+sender)|mail\s+(?:system\s+error|returned|failure|error|undeliver)
     |(?:message|mail|e-mail|email)\s+(?:was\s+|is\s+|has\s+been\s+|could\s+)?not\s+(?:be\s+)?(?:delivered
     |sent)|could\s*n(?:o|')t\s+(?:be\s+)?(?:deliver|send|sent)|unable\s+to\s+deliver
-    |cannot\s+(?:be\s+)?deliver|address\s+not\s+found|message\s+blocked|rejected\s+(?:mail|message
+    |cannot\s+(?:be\s+)?deliver|address\s+not\s+found|message\s+(?:you\s+sent\s+)?blocked|rejected\s+(?:mail|message
     |posting)|delivery\s+failure
     |^bounced?\b|^nondeliverable|user\s+unknown|unknown\s+(?:user|address|recipient)
     |message\s+(?:status\s*-\s*undeliverable|undeliverable|rejected|returned)|warning\s+from\s+(?:uucp

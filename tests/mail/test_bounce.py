@@ -124,6 +124,18 @@ def test_s20_the_reason_is_no_header_line_of_the_mail() -> None:
     assert found.reason == "The recipient name is not recognized"
 
 
+def test_s20_a_firewall_that_blocked_a_mail_of_ours_says_so_in_prose() -> None:
+    raw = (
+        b"From: Mail Delivery System <postmaster@filter.example.org>\r\nTo: bob@example.com\r\n"
+        b"Subject: **Message you sent blocked by our bulk email filter**\r\n\r\n"
+        b"Your message to: carl@example.org\r\nwas blocked by our Spam Firewall. The email you sent with the "
+        b"following subject has NOT BEEN DELIVERED:\r\n\r\nSubject: Offer\r\n"
+    )
+    found = bounce.read(parse(raw))
+    assert found is not None
+    assert (found.recipients, found.permanent) == (("carl@example.org",), True)
+
+
 def test_s9_headers_alone_show_a_bounce() -> None:
     mail = parse_headers(
         [
