@@ -81,6 +81,7 @@ class Reconciling:
             wake=wake,
             consented=consented,
             switches=switches,
+            disconnects=self._untold_disconnects(value),
             unannounced=unannounced[:MOST_RENEWED],
             after=after,
         )
@@ -159,6 +160,14 @@ class Reconciling:
         with self._database.session() as session:
             found = consents.untold_switches(session, now() - UNTOLD_AFTER)
         return [SwitchWish(user_id=user_id, account_id=account_id) for user_id, account_id in found]
+
+    def _untold_disconnects(self, value: BatchInput) -> list[str]:
+        """Accounts whose user asked to disconnect, when the API died before it could say so (S5)."""
+        if value.after is not None:
+            return []
+        with self._database.session() as session:
+            asked = select(Account.id).where(col(Account.disconnect_asked_at) < now() - UNTOLD_AFTER)
+            return list(session.exec(asked))
 
     def _stuck(self, value: BatchInput, looked_at: set[str]) -> list[str]:
         """Accounts that should have moved by themselves: their workflow was lost, or never started."""

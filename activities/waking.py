@@ -78,10 +78,13 @@ class Waking:
             await asyncio.gather(*(wake(account_id) for account_id in value.account_ids))
             for account_id in value.consented:
                 await self._commands.account_consented(account_id)
+            for account_id in value.disconnects:
+                await self._commands.disconnect(account_id)
             for wish in value.switches:
                 await self._commands.switch(wish.user_id, wish.account_id)
                 await asyncio.to_thread(self._forget, wish)
-        return len(value.account_ids) + len(value.consented) + len(value.switches)
+        accounts = [*value.account_ids, *value.consented, *value.disconnects]
+        return len(accounts) + len(value.switches)
 
     @activity.defn(name="tell_switched")
     async def tell_switched(self, value: WakeInput) -> None:

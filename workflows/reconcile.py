@@ -32,17 +32,19 @@ class ReconcileWorkflow:
                 heartbeat_timeout=policies.HEARTBEAT,
                 retry_policy=policies.STEP_RETRY,
             )
-            if batch.wake or batch.consented or batch.switches:
+            number = len([*batch.wake, *batch.consented, *batch.disconnects]) + len(batch.switches)
+            if number:
                 await workflow.execute_activity(
                     "wake_accounts",
                     WakeInput(
                         account_ids=batch.wake,
                         consented=batch.consented,
                         switches=batch.switches,
+                        disconnects=batch.disconnects,
                         unannounced=batch.unannounced,
                         silent_s=value.interval_s,
                     ),
-                    summary=f"Wake {len(batch.wake) + len(batch.consented) + len(batch.switches)} accounts",
+                    summary=f"Wake {number} accounts",
                     start_to_close_timeout=policies.PAGE_TIMEOUT,
                     heartbeat_timeout=policies.HEARTBEAT,
                     retry_policy=policies.STEP_RETRY,

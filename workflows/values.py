@@ -247,6 +247,8 @@ class BatchReport(BaseModel):
     consented: list[str] = []
     """Accounts whose grant was stored, but whose workflow was never told."""
     switches: list[SwitchWish] = []
+    disconnects: list[str] = []
+    """Accounts whose user asked to disconnect, but whose workflow was never told."""
     unannounced: list[str] = []
     """Accounts to wake whose watch did not tell of the news."""
     after: str | None = None
@@ -262,6 +264,7 @@ class WakeInput(BaseModel):
     account_ids: list[str]
     consented: list[str] = []
     switches: list[SwitchWish] = []
+    disconnects: list[str] = []
     unannounced: list[str] = []
     silent_s: float = 0.0
 

@@ -336,6 +336,20 @@ def test_a_grant_that_no_workflow_was_told_of_is_found(room: Mailroom) -> None:
     assert account_id not in room.reconciling.reconcile_batch(BatchInput(interval_s=0)).consented
 
 
+def test_s5_a_disconnect_that_no_workflow_was_told_of_is_found(room: Mailroom) -> None:
+    account = room.connected()
+    room.ask_to_disconnect(account.id)
+    assert account.id not in room.reconciling.reconcile_batch(BatchInput(interval_s=0)).disconnects
+    with room.environment.database.session() as session:
+        row = session.get_one(Account, account.id)
+        assert row.disconnect_asked_at is not None
+        row.disconnect_asked_at -= timedelta(minutes=5)
+        session.add(row)
+    assert account.id in room.reconciling.reconcile_batch(BatchInput(interval_s=0)).disconnects
+    room.connecting.disconnect(AccountInput(account_id=account.id))
+    assert account.id not in room.reconciling.reconcile_batch(BatchInput(interval_s=0)).disconnects
+
+
 def test_s23_contacts_are_imported_enriched_and_never_deleted(room: Mailroom) -> None:
     location = room.location()
     known = room.contact(location)
