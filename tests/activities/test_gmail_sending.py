@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, col, delete
 from temporalio.testing import ActivityEnvironment
 
 from activities import gmail_sending
@@ -31,7 +31,7 @@ from gmail.errors import (
     Unavailable,
 )
 from gmail.mailbox import Mailbox
-from models import Account, Message, User
+from models import Account, LedgerEntry, Message, Participant, User
 from models.columns import now
 from models.ids import new_id
 from models.states import AccountState, MessageStatus
@@ -462,6 +462,26 @@ def test_s4_a_draft_out_of_reach_lets_the_mail_leave_elsewhere_only_if_it_cannot
     finally:
         with ann.database.session() as session:
             session.get_one(User, ann.user_id).active_account_id = ann.account_id
+
+
+def test_s29_a_mail_that_is_erased_while_it_leaves_leaves_no_draft_behind(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = ann.queue(title := subject())
+    create = Mailbox.create_draft
+
+    def erased_meanwhile(*given: Any, **named: Any) -> Any:
+        made = create(*given, **named)
+        with ann.database.session() as session:
+            for table in (LedgerEntry, Participant):
+                session.execute(delete(table).where(col(table.message_id) == message_id))
+            session.execute(delete(Message).where(col(Message.id) == message_id))
+        return made
+
+    monkeypatch.setattr(Mailbox, "create_draft", erased_meanwhile)
+    assert ann.step(message_id).kind == "wait"
+    assert ann.step(message_id).kind == "done"
+    assert (ann.drafts(title), ann.delivered(title)) == ([], 0)
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, call: str, error: GoogleError) -> None:

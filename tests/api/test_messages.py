@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import select
 
 from crm import read_state
-from models import Account, GmailMessage, Message
+from models import Account, GmailMessage, Message, User
 from models.columns import now
 from tests.api.builders import connected_account, inbound_mail
 from tests.api.running import RunningApi, Tenant, created
@@ -319,6 +319,26 @@ def test_only_a_held_mail_is_resolved(running: RunningApi, tenant: Tenant, bob: 
         session.get_one(Message, message_id).status = "held"
     assert tenant.api.post(url, json={"action": "resend"}).status_code == 422
     assert tenant.api.post(url, json={"action": "mark_sent"}).json()["status"] == "sent"
+
+
+def test_s5_a_held_mail_of_a_disconnected_mailbox_leaves_from_no_other(
+    running: RunningApi, tenant: Tenant, bob: str
+) -> None:
+    user = tenant.user()
+    first = connected_account(running, tenant, user_id=user["id"], email="first@gmail.com")
+    body = {"user_id": user["id"], "to": ["bob@client.example"]}
+    message_id = tenant.api.post("/v1/messages", json=body).json()["id"]
+    with running.database.session() as session:  # what the disconnect and a new connection leave behind
+        session.get_one(Message, message_id).status = "held"
+        session.get_one(Account, first).state = "disconnected"
+        session.get_one(User, user["id"]).active_account_id = None
+    connected_account(running, tenant, user_id=user["id"], email="second@gmail.com")
+    refused = tenant.api.post(f"/v1/messages/{message_id}/resolve", json={"action": "look_again"})
+    assert refused.status_code == 409
+    assert "first@gmail.com" in refused.json()["detail"]
+    assert tenant.api.get(f"/v1/messages/{message_id}").json()["status"] == "held"
+    discarded = tenant.api.post(f"/v1/messages/{message_id}/resolve", json={"action": "discard"})
+    assert discarded.json()["status"] == "cancelled"
 
 
 def test_search_finds_contacts_and_messages(running: RunningApi, tenant: Tenant, bob: str) -> None:
