@@ -20,10 +20,11 @@ _SHORT_HTML = 16_000
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _TAG_START = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]*)")
-_CROWDED = re.compile(
-    r"<[a-zA-Z][^\s/>]*+(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+)"
-    f"{{{MAX_ATTRIBUTES}}}"
-)
+_NAME = r"<[a-zA-Z][^\s/>]*+"
+_ATTRIBUTE = r"[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+"
+# A whole tag, so that no `<` within it is looked at as the start of another one.
+_OPEN_TAG = re.compile(f"{_NAME}(?:{_ATTRIBUTE})*+")
+_CROWDED = re.compile(f"{_NAME}(?:{_ATTRIBUTE}){{{MAX_ATTRIBUTES}}}")
 _FLAT = "wbr"
 _FORMATTING = frozenset(
     {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
@@ -69,14 +70,19 @@ _UNCOUNTED = frozenset(
 def bounded(html: str) -> str:
     """The html with at most `MAX_HTML_LENGTH` characters, `MAX_DEPTH` open elements, `MAX_ATTRIBUTES` each.
 
-    Elements beyond the depth turn into `<wbr>`, so that their text stays.
+    Elements beyond the depth turn into `<wbr>`, so that their text stays; attributes beyond their number go.
     """
     html = html[:MAX_HTML_LENGTH]
-    if len(html) > _SHORT_HTML and _CROWDED.search(html) is not None:
-        html = _CROWDED.sub(lambda match: f"{match[0]}>", html)
+    if len(html) > _SHORT_HTML and any(len(tag) > 2 * MAX_ATTRIBUTES for tag in _OPEN_TAG.findall(html)):
+        html = _OPEN_TAG.sub(_uncrowded, html)
     if html.count("<") > _FEW_TAGS and _exceeds(html):
         html = _flatten(html)
     return html
+
+
+def _uncrowded(tag: re.Match[str]) -> str:
+    crowd = _CROWDED.match(tag[0]) if len(tag[0]) > 2 * MAX_ATTRIBUTES else None
+    return tag[0] if crowd is None else crowd[0]
 
 
 def _exceeds(html: str) -> bool:

@@ -249,3 +249,16 @@ def test_hostile_html_costs_no_more_than_its_size(piece: str) -> None:
         safe_html(html)
         spent.append(time.process_time() - before)
     assert min(spent) < 1.0
+
+
+@pytest.mark.parametrize("piece", ["<utf-8''%E9", "<a x", '""<a', "=<a ", "<b a='"])
+def test_what_stands_inside_a_tag_is_looked_at_once(piece: str) -> None:
+    html = "<p>Hello</p><a " + piece * (100_000 // len(piece))
+    before = time.process_time()
+    assert "Hello" in safe_html(html)
+    assert time.process_time() - before < 0.5
+
+
+def test_attributes_beyond_their_number_go_and_the_text_stays() -> None:
+    crowd = " ".join(f'x{number}="<i y=1>"' for number in range(5_000))
+    assert safe_html(f"<p {crowd} onclick=alert(1)>Hello</p>").endswith("<p>Hello</p></div>")
