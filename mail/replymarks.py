@@ -18,11 +18,11 @@ from mail.replylines import (
     splitter,
 )
 
-MAX_LOOKED = 500
+MAX_LOOKED = 300
 """Lines of one body that are looked at as who-wrote lines; mail has a few, a log with colons may have
 thousands.
 """
-MAX_OPENING = 3_000
+MAX_OPENING = 1_000
 """Lines of one body that are looked at as the start of a forward or of a header block."""
 
 _QUOTING = frozenset(">|&\ufeff")
