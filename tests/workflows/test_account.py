@@ -458,7 +458,7 @@ async def test_s30_a_proof_that_is_asked_for_waits_for_no_catch_up(
 
 
 async def _accepted(current: WorkflowHandle[Any, Any], hint: int) -> None:
-    """The time-skipping server refuses a signal in the instant between two runs; one that it takes must not be lost."""
+    """The time-skipping server refuses a signal in the instant between two runs; one that it takes is never lost."""
     while True:
         try:
             return await current.signal(AccountWorkflow.gmail_changed, hint)
