@@ -24,17 +24,18 @@ def measure(others: int = OTHERS, waiting: int = WAITING) -> list[Result]:
         stack.add_worker()
         story = Story(stack)
         quiet = story.location("Others")
-        lead = quiet.contact("Lea", f"{unique('lea')}@lead.example").email
         users = [quiet.user() for _ in range(others)]
         for user in users:
             user.connect()
+        # Each has a contact of its own: mail of one contact is kept one after the other, in one conversation.
+        leads = {user.mailbox: quiet.contact("Lea", f"{unique('lea')}@lead.example").email for user in users}
         busy = story.location("Busy").user()
         busy.connect()
         stream = EventStream(stack.api_url, quiet.api.http.headers["Authorization"].removeprefix("Bearer "))
-        _latencies(story, stream, users[:5], lead, "warm-up")
-        alone = _latencies(story, stream, users * ROUNDS, lead, "alone")
+        _latencies(story, stream, users[:5], leads, "warm-up")
+        alone = _latencies(story, stream, users * ROUNDS, leads, "alone")
         _wait_with_mail(story, busy, waiting)
-        beside = _latencies(story, stream, users * ROUNDS, lead, "beside")
+        beside = _latencies(story, stream, users * ROUNDS, leads, "beside")
         stream.close()
         if story.gmail.usage(mailbox=busy.mailbox)["count"] >= 2 * waiting:
             raise RuntimeError("the busy mailbox had caught up before the others were measured")
@@ -62,12 +63,12 @@ def _wait_with_mail(story: Story, busy: UserInStory, waiting: int) -> None:
 
 
 def _latencies(
-    story: Story, stream: EventStream, users: list[UserInStory], lead: str, name: str
+    story: Story, stream: EventStream, users: list[UserInStory], leads: dict[str, str], name: str
 ) -> list[float]:
     """Milliseconds from push to event, of one mail for each; sent at a steady pace, whatever became of the last."""
     sending = threading.Event()
     for number, user in enumerate(users):
-        story.mail_from(lead, user.mailbox, f"{name} {number}")
+        story.mail_from(leads[user.mailbox], user.mailbox, f"{name} {number}")
         sending.wait(PAUSE_S)
     told = [stream.told_at(f"{name} {number}") for number in range(len(users))]
     pushed: dict[str, list[float]] = {}
