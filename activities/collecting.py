@@ -286,10 +286,9 @@ class Collecting:
             if finish:
                 finish(session, row)
             called_off = row.disconnect_asked_at is not None and account.disconnect_asked_at is None
+        # Since this round began: who waits for the disconnect waits for one part at most.
         if called_off:
-            raise NotCollecting(
-                account.id
-            )  # since this round began: who waits for it waits for one part at most
+            raise NotCollecting(account.id)
         return unfetched
 
     def _let_go(self, location_id: str, items: Mapping[str, Item]) -> None:

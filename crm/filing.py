@@ -34,15 +34,7 @@ def file_auto_bcc(
         return
     user = session.get_one(User, inbound.user_id)
     mail = _with_auto_bcc(mail, f"{user.auto_bcc_token}@{auto_bcc_domain}", auto_bcc_domain)
-    headline = Headline(
-        gmail_id=inbound.id,
-        gmail_thread_id="",
-        label_ids=frozenset(),
-        internal_date=inbound.received_at,
-        size_estimate=inbound.size,
-        mail=mail,
-        vouched=True,
-    )
+    headline = _headline(inbound, mail, vouched=True)
     item = Item(headline, mail, inbound.blob, attachments)
     identity.lock_keys(session, inbound.location_id, locks_of([item], auto_bcc_domain))
     world = load_location_world(
@@ -61,6 +53,19 @@ def _with_auto_bcc(mail: Mail, address: str, domain: str) -> Mail:
     if any(domain_of(one.email) == domain.lower() for one in people(mail)):
         return mail
     return replace(mail, bcc=(*mail.bcc, Address("", address)))
+
+
+def _headline(inbound: InboundMail, mail: Mail, *, vouched: bool = False) -> Headline:
+    """Of a mail that came by SMTP: it lies in no mailbox of Gmail's."""
+    return Headline(
+        gmail_id=inbound.id,
+        gmail_thread_id="",
+        label_ids=frozenset(),
+        internal_date=inbound.received_at,
+        size_estimate=inbound.size,
+        mail=mail,
+        vouched=vouched,
+    )
 
 
 def file_return(
@@ -104,18 +109,10 @@ def _file_answer(
     attachments: Sequence[StoredAttachment],
     auto_bcc_domain: str,
 ) -> None:
-    if (
-        message.message_id_header is not None
-    ):  # the address that it came to says so, whatever its header names
+    # The address that it came to says what it answers, whatever its header names.
+    if message.message_id_header is not None:
         mail = replace(mail, in_reply_to=(message.message_id_header, *mail.in_reply_to))
-    headline = Headline(
-        gmail_id=inbound.id,
-        gmail_thread_id="",
-        label_ids=frozenset(),
-        internal_date=inbound.received_at,
-        size_estimate=inbound.size,
-        mail=mail,
-    )
+    headline = _headline(inbound, mail)
     item = Item(headline, mail, inbound.blob, attachments)
     identity.lock_keys(session, message.location_id, locks_of([item], auto_bcc_domain))
     own = (message.from_email,) if message.from_email else ()

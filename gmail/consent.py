@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
+from gmail import oauth
 from gmail.config import GoogleConfig
 from gmail.errors import GoogleError, GrantRefused, InvalidRequest, MalformedAnswer
 from gmail.keys import BadToken, GoogleKeys
@@ -223,18 +224,7 @@ class Consent:
             GrantRefused: it is dead.
         """
         try:
-            answer = post_form(
-                self._http,
-                self._config.token_uri,
-                {
-                    "client_id": self._config.client_id,
-                    "client_secret": self._config.client_secret,
-                    "grant_type": "refresh_token",
-                    "refresh_token": grant.refresh_token,
-                },
-                call="oauth.refresh",
-                mailbox=grant.email,
-            )
+            answer = oauth.refresh(self._http, self._config, grant.refresh_token, grant.email)
         except GrantRefused:
             raise
         except GoogleError:

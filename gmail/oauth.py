@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from gmail.answers import classify
+from gmail.config import GoogleConfig
 from gmail.errors import MalformedAnswer, Unavailable
 from gmail.transport import HttpLike
 
@@ -15,6 +16,22 @@ _HEADERS = {
     "accept": "application/json",
     "accept-encoding": "gzip",
 }
+
+
+def refresh(http: HttpLike, config: GoogleConfig, refresh_token: str, mailbox: str) -> dict[str, Any]:
+    """What Google answers to a refresh token: an access token, and sometimes a new refresh token (RFC 6749, 6).
+
+    Raises:
+        GrantRefused: the grant is dead.
+        GoogleError: as `post_form` says.
+    """
+    form = {
+        "client_id": config.client_id,
+        "client_secret": config.client_secret,
+        "refresh_token": refresh_token,
+        "grant_type": "refresh_token",
+    }
+    return post_form(http, config.token_uri, form, call="oauth.refresh", mailbox=mailbox)
 
 
 def post_form(

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gmail import oauth
 from gmail.config import GoogleConfig
 from gmail.errors import GoogleError, GrantCause, GrantRefused, MalformedAnswer
-from gmail.oauth import post_form
 from gmail.transport import HttpLike
 
 REFRESH_BEFORE_EXPIRY_S = 225.0
@@ -90,18 +90,7 @@ class AccessTokens:
                 "There is no refresh token for this mailbox.", mailbox=mailbox, cause=GrantCause.NO_TOKEN
             )
         held.token = ""
-        answer = post_form(
-            self._http,
-            self._config.token_uri,
-            {
-                "client_id": self._config.client_id,
-                "client_secret": self._config.client_secret,
-                "refresh_token": refresh_token,
-                "grant_type": "refresh_token",
-            },
-            call="oauth.refresh",
-            mailbox=mailbox,
-        )
+        answer = oauth.refresh(self._http, self._config, refresh_token, mailbox)
         token, lifetime = answer.get("access_token"), answer.get("expires_in", 3600)
         if not isinstance(token, str) or not token or not isinstance(lifetime, int | float):
             raise MalformedAnswer("The answer to oauth.refresh has no access token.", mailbox=mailbox)

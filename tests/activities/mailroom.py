@@ -32,6 +32,9 @@ from models import Account, Contact, Decision, Location, Message, User
 from models.columns import now
 from workflows.values import AccountInput, GapInput, Report, SyncInput
 
+TOO_FAST = {"status": 429, "reason": "rateLimitExceeded", "message": "Too many concurrent requests for user"}
+"""What Gmail answers to more than five requests in flight; it names no time."""
+
 
 @dataclass
 class Mailroom:

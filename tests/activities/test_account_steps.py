@@ -13,7 +13,7 @@ from crm.consents import Purpose
 from devstack.story import unique
 from models import Account, AccountAlias, AccountPause
 from models.columns import now
-from tests.activities.mailroom import Mailroom
+from tests.activities.mailroom import TOO_FAST, Mailroom
 from workflows.values import (
     AccountInput,
     BatchInput,
@@ -229,14 +229,7 @@ def proofs(room: Mailroom, account_id: str) -> list[str]:
 def test_s30_no_throttle_loses_what_a_proof_repaired(room: Mailroom) -> None:
     account = room.connected()
     insert_old(room, account, 5)
-    room.gmail.fault(
-        "gmail.users.messages.get",
-        mailbox=account.email,
-        times=1,
-        status=429,
-        reason="rateLimitExceeded",
-        message="Too many concurrent requests for user",
-    )
+    room.gmail.fault("gmail.users.messages.get", mailbox=account.email, times=1, **TOO_FAST)
     report = room.proving.prove(ProofInput(account_id=account.id))
     assert (report.failed_step, report.more) == (True, True)
     assert room.account(account.id).completeness_missing == 5 - report.repaired, "an honest number at once"

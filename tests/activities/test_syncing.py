@@ -18,7 +18,7 @@ from crm import accounts, erasure, keeping, timeline
 from models import Account, Attachment, Contact, MailboxBudget
 from models.columns import now
 from models.states import AccountState
-from tests.activities.mailroom import Mailroom
+from tests.activities.mailroom import TOO_FAST, Mailroom
 from workflows.values import Gap, GapInput
 
 pytestmark = pytest.mark.servers
@@ -120,14 +120,7 @@ def test_a_throttle_is_waited_for_and_loses_nothing(room: Mailroom) -> None:
     for number in range(3):
         deliver(room, lead, account.email, f"Mail {number}")
     before = room.account(account.id).history_id
-    room.gmail.fault(
-        "gmail.users.messages.get",
-        mailbox=account.email,
-        times=1,
-        status=429,
-        reason="rateLimitExceeded",
-        message="Too many concurrent requests for user",
-    )
+    room.gmail.fault("gmail.users.messages.get", mailbox=account.email, times=1, **TOO_FAST)
     report = room.sync(account.id)
     assert report.failed_step
     assert (report.wait_s, report.obey) == (5.0, False), "Gmail named no time: a push may wake it before"
@@ -203,9 +196,6 @@ def told(room: Mailroom, account_id: str, kind: str) -> list[str]:
     """Entries of a kind in the account's timeline, newest first."""
     with room.environment.database.session() as session:
         return [one.detail for one in timeline.listing(session, account_id, 100).items if one.kind == kind]
-
-
-TOO_FAST = {"status": 429, "reason": "rateLimitExceeded", "message": "Too many concurrent requests for user"}
 
 
 def gap_of(room: Mailroom, account: Account) -> Gap:
